@@ -1,0 +1,24 @@
+"""efficient: accuracy against compute, measured. The public names, resolved when first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Config": "efficient.config",
+    "train": "efficient.run",
+    "flops": "efficient.cost.flops",
+    "Record": "efficient.ledger.record",
+    "Variant": "efficient.variants",
+}
+
+__all__ = ["Config", "Record", "Variant", "__version__", "flops", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'efficient' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)

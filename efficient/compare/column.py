@@ -1,0 +1,128 @@
+"""The cost columns of a comparison: a literal table of name, title, unit and meaning.
+
+Less is better in every one of them. `plotted` columns are drawn against quality.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """`key` is the field of `ledger.record.Cost`, or of `compare.summary` for the two of parents.
+
+    `unit` is `flop`, `s`, `byte` or `count`.
+    """
+
+    key: str
+    title: str
+    unit: str
+    meaning: str
+    plotted: bool = False
+
+
+COLUMNS = (
+    Column(
+        "flops_executed",
+        "executed training FLOPs",
+        "flop",
+        "Multiply-adds counted as 2 over the programs that ran, on the branch of this machine, "
+        "without padding, repeated work and a teacher's forward inside the steps included.",
+        plotted=True,
+    ),
+    Column(
+        "flops_effective",
+        "effective training FLOPs",
+        "flop",
+        "The model's training FLOPs with each weight's contractions scaled by its density at that "
+        "step. What a machine that skips every zero would execute; no machine here does.",
+        plotted=True,
+    ),
+    Column(
+        "flops_model",
+        "model training FLOPs",
+        "flop",
+        "The dense training FLOPs by the forward rule, padding counted: the same integer on every "
+        "machine.",
+    ),
+    Column(
+        "flops_teacher",
+        "teacher forward in the steps",
+        "flop",
+        "The teachers' forward passes inside the training steps; a part of the executed FLOPs.",
+    ),
+    Column(
+        "flops_parents",
+        "training of the parents",
+        "flop",
+        "Executed FLOPs of the runs this one needed (teacher, start), and of theirs, charged in "
+        "full to every run; in no other column.",
+    ),
+    Column(
+        "train_s_parents",
+        "training seconds of the parents",
+        "s",
+        "Seconds the parents spent in training steps; in no other column.",
+    ),
+    Column(
+        "flops_scoring",
+        "scoring FLOPs",
+        "flop",
+        "Probes of a variant between the phases of a run.",
+    ),
+    Column(
+        "flops_eval",
+        "evaluation FLOPs",
+        "flop",
+        "Evaluation on the validation and test splits.",
+    ),
+    Column(
+        "train_s",
+        "train seconds",
+        "s",
+        "Wall time of the training steps alone; compilation, evaluation and checkpoints have laps "
+        "of their own.",
+        plotted=True,
+    ),
+    Column(
+        "total_s",
+        "total seconds",
+        "s",
+        "Wall time from the start of the process to the written record, over all processes of the "
+        "run.",
+        plotted=True,
+    ),
+    Column(
+        "stored_bytes",
+        "stored bytes",
+        "byte",
+        "Size of the file that is shipped.",
+        plotted=True,
+    ),
+    Column(
+        "stored_weight_bytes",
+        "stored weight bytes",
+        "byte",
+        "The part of that file that holds weights.",
+    ),
+    Column(
+        "flops_inference",
+        "inference FLOPs",
+        "flop",
+        "Forward of one example through the shipped model, padding counted. Zeros and narrow "
+        "integers do not lower it.",
+        plotted=True,
+    ),
+    Column("params_total", "parameters", "count", "Trained parameters."),
+    Column("params_nonzero", "nonzero parameters", "count", "Those that are not exactly 0."),
+    Column(
+        "memory_peak_bytes",
+        "peak memory",
+        "byte",
+        "The most memory in use during the run, by the source the record names.",
+    ),
+)
+
+BY_KEY = {column.key: column for column in COLUMNS}
+PLOTTED = tuple(column for column in COLUMNS if column.plotted)

@@ -1,0 +1,94 @@
+"""One sentence for an arm: what was gained, what it cost, and what may not be claimed.
+
+The words come from the columns and the evidence of a row, not from the names of variants.
+"""
+
+from __future__ import annotations
+
+from efficient.compare.column import BY_KEY
+from efficient.compare.difference import ONE_SEED, SAME, WITHIN, Difference, difference, times
+from efficient.compare.evidence import is_masked, is_quantized
+from efficient.compare.summary import Row
+
+#: The columns every sentence names, in this order.
+NAMED = ("flops_executed", "flops_effective", "train_s", "stored_bytes")
+
+
+def sentence(row: Row, baseline: Row) -> str:
+    """One sentence: quality with its spread, four cost ratios, and the bounds of the claim."""
+    gap = difference(row, baseline)
+    sides: dict[str, list[str]] = {"gained": [], "paid": [], "unchanged": [], "undecided": []}
+    decided = gap.quality.verdict not in (WITHIN, ONE_SEED)
+    if decided:
+        side, word = ("gained", "better") if gap.better else ("paid", "worse")
+        sides[side].append(f"a {word} {row.quality_name}")
+    for key in NAMED:
+        side, words = _cost(key, row, baseline, gap)
+        sides[side].append(words)
+    parts = [_quality(row, baseline, gap)]
+    parts += [] if sides["gained"] else ["no gain shown"]
+    parts += [f"{side} {_list(words)}" for side, words in sides.items() if words]
+    parts += _bounds(row, baseline, gap)
+    return f"{row.label} against {baseline.label}: {'; '.join(parts)}."
+
+
+def _quality(row: Row, baseline: Row, gap: Difference) -> str:
+    verdict = gap.quality.verdict
+    verdict = verdict if verdict == ONE_SEED else f"{verdict}, {row.n} seeds"
+    values = f"{row.quality_name} {_value(row)} against {_value(baseline)}"
+    return f"{values} ({gap.quality.mean:+.4f}, {verdict})"
+
+
+def _value(row: Row) -> str:
+    sd = "" if row.quality.sd is None else f" ± {row.quality.sd:.4f}"
+    return f"{row.quality.mean:.4f}{sd}"
+
+
+def _cost(key: str, row: Row, baseline: Row, gap: Difference) -> tuple[str, str]:
+    title = BY_KEY[key].title
+    if key not in gap.ratios:
+        reason = row.unknown.get(key) or baseline.unknown.get(key) or "the baseline's is 0"
+        return "undecided", f"{title} unknown ({reason})"
+    words = f"{title} {times(gap.ratios[key])}"
+    if key == "train_s" and gap.train_s is not None:
+        if not gap.same_machines:
+            return "undecided", f"{words} (different machines: not comparable)"
+        if gap.train_s.verdict == ONE_SEED:
+            return "undecided", f"{words} ({ONE_SEED})"
+        if gap.train_s.verdict == WITHIN:
+            return "unchanged", f"{words} ({WITHIN})"
+    if abs(gap.ratios[key] - 1) <= SAME:
+        return "unchanged", words
+    return ("gained" if gap.ratios[key] < 1 else "paid"), words
+
+
+def _bounds(row: Row, baseline: Row, gap: Difference) -> list[str]:
+    """What limits the claim: FLOPs that did not fall, and the bill of a teacher."""
+    found = []
+    executed = gap.ratios.get("flops_executed")
+    fell = executed is not None and executed < 1 - SAME
+    if not fell and (is_masked(row) or is_quantized(row)):
+        found.append("executed FLOPs did not fall: no speed claim")
+    if bill := _teacher(row, baseline):
+        found.append(bill)
+    return found
+
+
+def _teacher(row: Row, baseline: Row) -> str:
+    """The bill of a teacher: its forward inside the steps, and its own training."""
+    whole, forward = baseline.cost("flops_executed"), row.cost("flops_teacher")
+    training, executed = row.cost("flops_parents"), row.cost("flops_executed")
+    if not whole or not (forward or training or "flops_parents" in row.unknown):
+        return ""
+    parts = [f"a teacher's forward in the steps is {forward / whole:.2f}"] if forward else []
+    if training is None:
+        parts.append("the parents' own training is unknown (not among these records)")
+        return f"of the baseline's executed FLOPs, {_list(parts)}"
+    parts.append(f"the parents' own training {training / whole:.2f}")
+    if executed is not None:
+        parts.append(f"the whole lineage {(executed + training) / whole:.2f}")
+    return f"of the baseline's executed FLOPs, {_list(parts)}"
+
+
+def _list(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

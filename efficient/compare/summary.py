@@ -1,0 +1,289 @@
+"""Records to rows: one row for each arm of a workload, averaged over its seeds.
+
+A row averages only what may be averaged: finished runs of one configuration but for the seed, on
+data of one fingerprint. Everything here is a pure function of records.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from efficient.compare.column import COLUMNS
+from efficient.ledger.record import FINISHED, Machine, Parent, Record
+
+BASELINE = "baseline"
+ACCURACY = "accuracy"
+#: Roles of parents whose training is part of what a run needed.
+CHARGED = ("teacher", "start")
+#: Fields of a configuration in which runs of one arm may differ: the seed, two labels, and the
+#: run whose outputs are compared with after training.
+_NOT_ASKED = ("seed", "preset", "arm", "reference")
+
+
+class CompareError(ValueError):
+    """Runs that may not be compared: the message names the two runs and what differs."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Values by seed, their mean and their sample standard deviation (`None` for one seed)."""
+
+    mean: float
+    sd: float | None
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """An arm of a workload with one model. Everything by seed is in the order of `seeds`.
+
+    `quality` is a fraction for `accuracy` (more is better), else bits per unit (less is better).
+    `costs` holds the columns of `compare.column` that are known; `unknown` says why of the others.
+    """
+
+    workload: str
+    arm: str
+    model: str
+    label: str
+    variants: tuple[str, ...]
+    unit: str
+    seeds: tuple[int, ...]
+    run_ids: tuple[str, ...]
+    quality_name: str
+    quality: Spread
+    artefact_quality: Spread | None
+    costs: dict[str, Spread]
+    unknown: dict[str, str]
+    evidence: tuple[dict[str, float | int | str], ...]
+    parents: tuple[tuple[Parent, ...], ...]
+    fingerprint: str
+    config: dict[str, Any]
+    device: str
+    machines: tuple[str, ...]
+    memory_source: str
+    notes: tuple[str, ...]
+
+    @property
+    def n(self) -> int:
+        return len(self.seeds)
+
+    @property
+    def more_is_better(self) -> bool:
+        return self.quality_name == ACCURACY
+
+    def cost(self, key: str) -> float | None:
+        """Mean of a cost column over the seeds, `None` where it is unknown."""
+        return self.costs[key].mean if key in self.costs else None
+
+
+def rows(records: Sequence[Record]) -> list[Row]:
+    """One row for each (workload, arm, model) with finished runs; baselines first.
+
+    Of several finished runs of one seed the latest counts, and a note says so.
+
+    Raises:
+        CompareError: runs of one workload saw different data, or runs of one arm differ in more
+            than the seed; the message names both runs and the first field that differs.
+    """
+    finished = [r for r in records if r.status == FINISHED]
+    by_id = {r.run_id: r for r in finished}
+    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    first_of: dict[str, Record] = {}
+    for record in sorted(finished, key=lambda r: (r.started_utc, r.run_id)):
+        _same_data(first_of.setdefault(record.workload, record), record)
+        groups[record.workload, record.arm, record.model].append(record)
+    models_of: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for workload, arm, model in groups:
+        models_of[workload, arm].add(model)
+    made = []
+    for (workload, arm, model), group in groups.items():
+        label = arm if len(models_of[workload, arm]) == 1 else f"{arm} {model}"
+        made.append(_row(label, group, by_id))
+    return sorted(made, key=lambda row: (row.workload, row.arm != BASELINE))
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """What a reader of these rows must know: differing machines, single seeds, unpaired seeds."""
+    found = []
+    for workload in dict.fromkeys(row.workload for row in rows):
+        here = [row for row in rows if row.workload == workload]
+        machines = {machine for row in here for machine in row.machines}
+        if len(machines) > 1:
+            listed = "; ".join(sorted(machines))
+            found.append(f"{workload}: seconds come from different machines ({listed})")
+        if lonely := [row.label for row in here if row.n == 1]:
+            found.append(f"{workload}: one seed, so the spread is unknown: {', '.join(lonely)}")
+        if len({row.seeds for row in here if row.n > 1}) > 1:
+            found.append(f"{workload}: the arms were not run with the same seeds")
+        found += [f"{workload}, {row.label}: {note}" for row in here for note in row.notes]
+    return found
+
+
+def config_changes(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Dotted fields in which two configurations differ, with both values (`None`: absent)."""
+    a, b = dict(_leaves(one)), dict(_leaves(other))
+    names = dict.fromkeys((*a, *b))
+    return {
+        name: (a.get(name), b.get(name))
+        for name in names
+        if (name in a, a.get(name)) != (name in b, b.get(name))
+    }
+
+
+def describe(machine: Machine) -> str:
+    """One line that tells machines apart: device, processor and cores."""
+    count = f"{machine.devices} x " if machine.devices > 1 else ""
+    name = machine.cpu if machine.platform == "cpu" else machine.device_kind
+    return f"{count}{name}, {machine.cores} CPU cores"
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Mean and sample standard deviation of at least one value."""
+    values = tuple(values)
+    mean = math.fsum(values) / len(values)
+    return Spread(mean, statistics.stdev(values) if len(values) > 1 else None, values)
+
+
+def _row(label: str, group: list[Record], by_id: Mapping[str, Record]) -> Row:
+    for record in group[1:]:
+        _same_config(group[0], record)
+    latest = {record.seed: record for record in group}
+    runs = [latest[seed] for seed in sorted(latest)]
+    first = runs[0]
+    name = _quality_name(first)
+    artefacts = [_quality(r, "artefact", name) for r in runs if "artefact" in r.scores]
+    costs, unknown = _costs(runs, by_id)
+    return Row(
+        workload=first.workload,
+        arm=first.arm,
+        model=first.model,
+        label=label,
+        variants=first.variants,
+        unit=first.data.unit,
+        seeds=tuple(r.seed for r in runs),
+        run_ids=tuple(r.run_id for r in runs),
+        quality_name=name,
+        quality=spread(_quality(r, "test", name) for r in runs),
+        artefact_quality=spread(artefacts) if len(artefacts) == len(runs) else None,
+        costs=costs,
+        unknown=unknown,
+        evidence=tuple(r.evidence for r in runs),
+        parents=tuple(r.parents for r in runs),
+        fingerprint=first.data.fingerprint,
+        config=_question(first),
+        device=first.machine.device_kind,
+        machines=tuple(sorted({describe(r.machine) for r in runs})),
+        memory_source=first.cost.memory_source,
+        notes=_row_notes(group, runs),
+    )
+
+
+def _row_notes(group: list[Record], runs: list[Record]) -> tuple[str, ...]:
+    found = []
+    if repeats := len(group) - len(runs):
+        found.append(f"{repeats} earlier runs of the same seeds are not averaged")
+    if len({r.source.digest for r in runs}) > 1:
+        found.append("its runs were made by different versions of the package's source")
+    return tuple(found)
+
+
+def _quality_name(record: Record) -> str:
+    if record.data.unit == "image":
+        return ACCURACY
+    bytes_are_units = "byte" in (record.data.unit, *record.data.details.values())
+    return "bits/byte" if bytes_are_units else "bits/token"
+
+
+def _quality(record: Record, split: str, name: str) -> float:
+    if split not in record.scores:
+        raise CompareError(f"run {record.run_id} has no score on {split!r}: repeat it")
+    score = record.scores[split]
+    return score.accuracy if name == ACCURACY else score.loss / math.log(2)
+
+
+def _costs(
+    runs: list[Record], by_id: Mapping[str, Record]
+) -> tuple[dict[str, Spread], dict[str, str]]:
+    known, unknown = {}, {}
+    lineages = [_lineage(run, by_id) for run in runs]
+    for column in COLUMNS:
+        if column.key in ("flops_parents", "train_s_parents"):
+            key = column.key.removesuffix("_parents").replace("flops", "flops_executed")
+            values = [_sum(line, key) for line in lineages]
+            reason = "a parent is not among these records"
+        else:
+            values = [getattr(run.cost, column.key) for run in runs]
+            reasons = [run.cost.unknown.get(column.key) for run in runs]
+            reason = next((r for r in reasons if r), "not measured")
+        present = [float(value) for value in values if value is not None]
+        if len(present) < len(values):
+            unknown[column.key] = reason
+        else:
+            known[column.key] = spread(present)
+    return known, unknown
+
+
+def _sum(lineage: Sequence[Record | None], key: str) -> float | None:
+    values = [getattr(parent.cost, key) for parent in lineage if parent is not None]
+    return None if len(values) < len(lineage) or None in values else math.fsum(values)
+
+
+def _lineage(record: Record, by_id: Mapping[str, Record]) -> list[Record | None]:
+    """Every run `record` needed, each once; `None` for one that is not among the records."""
+    found: dict[str, Record | None] = {}
+    waiting = [record]
+    while waiting:
+        for parent in waiting.pop().parents:
+            if parent.role in CHARGED and parent.run_id not in found:
+                known = found[parent.run_id] = by_id.get(parent.run_id)
+                waiting += [known] if known else []
+    return list(found.values())
+
+
+def _same_data(one: Record, other: Record) -> None:
+    if one.data.fingerprint != other.data.fingerprint:
+        raise CompareError(
+            f"runs {one.run_id} and {other.run_id} of {one.workload!r} saw different data: "
+            f"data.fingerprint {one.data.fingerprint[:12]} and {other.data.fingerprint[:12]}; "
+            "compare them apart"
+        )
+
+
+def _same_config(one: Record, other: Record) -> None:
+    for name, (a, b) in config_changes(_question(one), _question(other)).items():
+        raise CompareError(
+            f"runs {one.run_id} and {other.run_id} of arm {one.arm!r} differ in more than the "
+            f"seed: config.{name} is {a!r} and {b!r}; give them two arms or two folders"
+        )
+
+
+def _question(record: Record) -> dict[str, Any]:
+    """What decides the numbers of a run but its seed; a parent is named by its role."""
+    config = {k: v for k, v in record.config.items() if k not in _NOT_ASKED}
+    for parent in record.parents:
+        config = _renamed(config, parent.run_id, f"<{parent.role}>")
+    return config
+
+
+def _renamed(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, dict):
+        return {k: _renamed(v, old, new) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_renamed(v, old, new) for v in value]
+    return value.replace(old, new) if isinstance(value, str) else value
+
+
+def _leaves(value: Any, where: str = "") -> Iterable[tuple[str, Any]]:
+    if isinstance(value, Mapping) and (value or not where):
+        for name in value:
+            yield from _leaves(value[name], f"{where}.{name}" if where else str(name))
+    elif isinstance(value, (list, tuple)) and value:
+        for i, item in enumerate(value):
+            yield from _leaves(item, f"{where}[{i}]")
+    else:
+        yield where, value

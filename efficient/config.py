@@ -1,0 +1,239 @@
+"""The defaults of a run, as frozen dataclasses: a preset is a `Config`, and a record holds one.
+
+JSON of a config names the type of its workload, network and variants from a literal table; a
+user's own is `module:attribute`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import json
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from efficient.ledger.record import from_dict, to_dict
+from efficient.models.network import NETWORKS
+from efficient.train.optimizer import Optimizer
+from efficient.variants import VARIANTS, Variant
+from efficient.workloads import WORKLOADS
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run: one line with the name, the value and the remedy."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a run computes, and its two labels.
+
+    workload, model, variants: what is learned, by which network, made cheaper by what.
+    train_for: "20 epochs", "2000 steps" or "3e15 FLOP" (executed, teacher included).
+    batch_size: examples (images or windows) per update, split into `accumulate` micro-batches.
+    evaluations: how often the validation split is scored, the end included.
+    select: `final` weights, or the `best` on validation. The test split never selects.
+    chunk_steps: steps per compiled chunk; 0 chooses about two seconds' worth.
+    checkpoint_s: seconds of training between checkpoints; 0 means after every chunk.
+    start: a run whose weights begin this one. reference: a run whose outputs on the test split
+    this one's are compared with.
+    preset, arm: labels; they are not part of the request.
+    """
+
+    workload: Any
+    model: Any
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    variants: tuple[Variant, ...] = ()
+    train_for: str = "10 epochs"
+    batch_size: int = 128
+    accumulate: int = 1
+    label_smoothing: float = 0.0
+    evaluations: int = 5
+    eval_batch_size: int = 256
+    select: str = "final"
+    chunk_steps: int = 0
+    checkpoint_s: float = 60.0
+    seed: int = 0
+    start: str = ""
+    reference: str = ""
+    preset: str = field(default="", compare=False)
+    arm: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "accumulate", "evaluations", "eval_batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} {getattr(self, name)} must be at least 1")
+        if self.batch_size % self.accumulate:
+            raise ConfigError(
+                f"accumulate {self.accumulate} does not divide batch_size {self.batch_size}"
+            )
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigError(f"label_smoothing {self.label_smoothing} is not in [0, 1)")
+        if self.select not in ("final", "best"):
+            raise ConfigError(f"select {self.select!r} is unknown; choose final or best")
+        if self.seed < 0 or self.seed >= 2**32:
+            raise ConfigError(f"seed {self.seed} is not in [0, 2^32)")
+        if self.chunk_steps < 0 or self.checkpoint_s < 0:
+            raise ConfigError("chunk_steps and checkpoint_s must not be negative")
+        Duration.parse(self.train_for)
+
+    @property
+    def label(self) -> str:
+        """The arm's label: given by an experiment, or made of the variants."""
+        return self.arm or "+".join(type_name(VARIANTS, v) for v in self.variants) or "baseline"
+
+
+@dataclass(frozen=True)
+class Duration:
+    """How long to train: `count` epochs, steps or FLOP."""
+
+    count: float
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str) -> Duration:
+        match = re.fullmatch(r"\s*([0-9.eE+]+)\s*(epochs?|steps?|FLOPs?)\s*", text)
+        try:
+            count = float(match.group(1)) if match else 0.0
+        except ValueError:
+            count = 0.0
+        if match is None or not 0 < count < float("inf"):
+            raise ConfigError(
+                f"train_for {text!r} is not understood; "
+                'write "20 epochs", "2000 steps" or "3e15 FLOP"'
+            )
+        return cls(count, match.group(2).rstrip("s"))
+
+    def steps(self, batches: int, flops_per_step: int | None) -> int:
+        """Updates in it; `batches` make an epoch."""
+        if self.unit == "step":
+            return round(self.count)
+        if self.unit == "epoch":
+            return round(self.count * batches)
+        if not flops_per_step:
+            raise ConfigError("train_for in FLOP needs a step whose FLOPs can all be counted")
+        return int(self.count // flops_per_step)
+
+
+TABLES = {"workload": WORKLOADS, "model": NETWORKS, "variants": VARIANTS}
+
+
+def type_name(table: dict[str, type], value: Any) -> str:
+    """The name under which a type stands in its table, or `module:attribute`."""
+    kind = type(value)
+    known = [name for name, entry in table.items() if entry is kind]
+    return known[0] if known else f"{kind.__module__}:{kind.__qualname__}"
+
+
+def find_type(table: dict[str, type], name: str) -> Any:
+    """A type from its table, or a user's own `module:attribute`.
+
+    Raises:
+        ConfigError: neither; the nearest name is suggested.
+    """
+    if name in table:
+        return table[name]
+    if ":" in name:
+        module, _, attribute = name.partition(":")
+        try:
+            if str(Path.cwd()) not in sys.path:
+                sys.path.insert(0, str(Path.cwd()))
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"{name!r} cannot be loaded: {error}") from None
+    raise ConfigError(f"{name!r} is unknown; {nearest(name, table)} or module:attribute")
+
+
+def nearest(name: str, names: Any) -> str:
+    """A remedy for a wrong name."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.4)
+    return f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(sorted(names))}"
+
+
+def to_json(config: Config) -> dict[str, Any]:
+    """Plain JSON types; `from_json` reads them back."""
+    plain = to_dict(config)
+    for name in ("workload", "model"):
+        value = getattr(config, name)
+        plain[name] = {"type": type_name(TABLES[name], value), **plain[name]}
+    plain["variants"] = [
+        {"type": type_name(VARIANTS, v), **p}
+        for v, p in zip(config.variants, plain["variants"], strict=True)
+    ]
+    return plain
+
+
+def from_json(plain: dict[str, Any]) -> Config:
+    """The config of a record or of an experiment.
+
+    Raises:
+        ConfigError, RecordError: a name is unknown or a value of the wrong type.
+    """
+    if not isinstance(plain, dict):
+        raise ConfigError("a config must be a JSON object")
+    values = dict(plain)
+    if missing := {"workload", "model"} - set(values):
+        raise ConfigError(f"config lacks {sorted(missing)[0]!r}")
+    for name in ("workload", "model"):
+        values[name] = _typed(TABLES[name], values[name], f"config.{name}")
+    variants = tuple(
+        _typed(VARIANTS, v, f"config.variants[{i}]")
+        for i, v in enumerate(values.pop("variants", []))
+    )
+    config = from_dict(Config, values | {"variants": []}, "config")
+    return dataclasses.replace(config, variants=variants)
+
+
+def _typed(table: dict[str, type], plain: Any, where: str) -> Any:
+    if not isinstance(plain, dict) or not isinstance(plain.get("type"), str):
+        raise ConfigError(f"{where} must be an object with a type")
+    kind = find_type(table, plain["type"])
+    return from_dict(kind, {k: v for k, v in plain.items() if k != "type"}, where)
+
+
+def digest(config: Config, *others: str) -> str:
+    """The request: what would be computed, whatever it is called."""
+    plain = to_json(config)
+    for label in ("preset", "arm"):
+        plain.pop(label)
+    text = json.dumps([plain, *others], sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def preset_folder() -> Path:
+    """Where the presets are: in the wheel, or beside the package in a checkout."""
+    inside = Path(__file__).parent / "presets"
+    return inside if inside.is_dir() else Path(__file__).parents[1] / "configs"
+
+
+def presets() -> dict[str, Path]:
+    """Preset files by name."""
+    return {p.stem: p for p in sorted(preset_folder().glob("*.py")) if p.stem[0] != "_"}
+
+
+def load_preset(name: str) -> Config:
+    """A preset by name or path: a Python file with a `config`.
+
+    Raises:
+        ConfigError: no such preset; the nearest is named.
+    """
+    known = presets()
+    path = Path(name) if name.endswith(".py") else known.get(name)
+    if path is None or not path.is_file():
+        raise ConfigError(f"config {name!r} does not exist; {nearest(name, known)}")
+    spec = importlib.util.spec_from_file_location(f"efficient_preset_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (SyntaxError, ImportError, NameError, TypeError) as error:
+        raise ConfigError(f"config {name!r} cannot be read: {error}") from None
+    config = getattr(module, "config", None)
+    if not isinstance(config, Config):
+        raise ConfigError(f"{path} defines no `config`: assign an efficient.Config to it")
+    return dataclasses.replace(config, preset=path.stem)

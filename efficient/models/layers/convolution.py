@@ -1,0 +1,225 @@
+"""Convolutions, with a backward pass that stays fast inside loops on a CPU.
+
+XLA:CPU brings convolutions into the layout of its fast kernels only in the entry computation;
+inside `lax.scan` the convolutions that autodiff writes run 33 to 60 times slower (jax issue
+12868). So on a CPU the gradients are written in that layout, `b01f_01io->b01f`, from the start;
+elsewhere they are the native ones, which the libraries of accelerators recognise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+from efficient.models.layers.contraction import accumulator, differentiable
+from efficient.models.layers.layer import Slots, Storage, contract
+from efficient.models.layers.linear import Initializer, add_bias, dot
+
+Padding = str | tuple[tuple[int, int], ...]
+
+HE = jax.nn.initializers.he_normal()
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+class Conv(nnx.Module):
+    """Convolution of images.
+
+    Args:
+        inputs: channels of the input.
+        outputs: channels of the output.
+        kernel_size: height and width of the kernel.
+        strides: steps along height and width.
+        padding: "SAME", "VALID" or `((top, bottom), (left, right))`.
+        use_bias: whether to add a bias, which starts at zero.
+        initialiser: of the kernel, `(height, width, inputs, outputs)`.
+        rngs: source of the initial kernel.
+    """
+
+    kind = "convolution"
+    output_axis = 3
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel_size: tuple[int, int],
+        *,
+        rngs: nnx.Rngs,
+        strides: tuple[int, int] = (1, 1),
+        padding: Padding = "SAME",
+        use_bias: bool = True,
+        initialiser: Initializer = HE,
+    ) -> None:
+        self.path, self.position, self.storage = "", 0, Storage()
+        self.op, self.slots = Convolve(strides, padding), nnx.Dict()
+        self.kernel = nnx.Param(
+            initialiser(rngs.params(), (*kernel_size, inputs, outputs), jnp.float32)
+        )
+        self.bias = nnx.Param(jnp.zeros(outputs)) if use_bias else None
+
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """(batch, height, width, inputs) to (batch, height', width', outputs) float32."""
+        with jax.named_scope(self.path):
+            return add_bias(contract(self, inputs), self.bias)
+
+
+@dataclass(frozen=True)
+class Convolve:
+    """The contraction of a convolution: float32, or int32 for integer operands.
+
+    Called as `op(inputs, kernel, slots)` with inputs (batch, height, width, i) and kernel
+    (height, width, i, o).
+    """
+
+    strides: tuple[int, int] = (1, 1)
+    padding: Padding = "SAME"
+
+    def __call__(self, inputs: jax.Array, kernel: jax.Array, slots: Slots) -> jax.Array:
+        window = kernel.shape[:2]
+        padding = self._resolve(inputs.shape[1:3], window)
+        if window == (1, 1) and padding == ((0, 0), (0, 0)):
+            return dot(_stride(inputs, self.strides), kernel[0, 0], slots)
+        if jnp.issubdtype(inputs.dtype, jnp.integer):
+            return _convolve_integers(inputs, kernel, self.strides, padding)
+        return differentiable(
+            partial(_convolve, strides=self.strides, padding=padding),
+            partial(_to_inputs, shape=inputs.shape, strides=self.strides, padding=padding),
+            partial(_to_kernel, shape=kernel.shape, strides=self.strides, padding=padding),
+        )(inputs, kernel)
+
+    def _resolve(self, size: Sequence[int], window: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        if isinstance(self.padding, str):
+            return tuple(lax.padtype_to_pads(size, window, self.strides, self.padding))
+        return self.padding
+
+
+def _convolve(
+    inputs: jax.Array,
+    kernel: jax.Array,
+    *,
+    strides: Sequence[int] = (1, 1),
+    padding: Sequence[tuple[int, int]],
+    lhs_dilation: Sequence[int] = (1, 1),
+    rhs_dilation: Sequence[int] = (1, 1),
+) -> jax.Array:
+    return lax.conv_general_dilated(
+        inputs,
+        kernel,
+        strides,
+        padding,
+        lhs_dilation,
+        rhs_dilation,
+        _LAYOUT,
+        preferred_element_type=accumulator(inputs.dtype),
+    )
+
+
+def _convolve_integers(
+    inputs: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+) -> jax.Array:
+    """Only a CPU convolves integers well; elsewhere they are gathered for a matrix product."""
+    native = partial(_convolve, strides=strides, padding=padding)
+    gathered = partial(_convolve_patches, strides=strides, padding=padding)
+    return lax.platform_dependent(inputs, kernel, cpu=native, default=gathered)
+
+
+def _convolve_patches(
+    inputs: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+) -> jax.Array:
+    height, width, _, outputs = kernel.shape
+    padded = jnp.pad(inputs, ((0, 0), *padding, (0, 0)))
+    rows, columns = padded.shape[1] - height + 1, padded.shape[2] - width + 1
+    shifted = [
+        _stride(padded[:, top : top + rows, left : left + columns], strides)
+        for top in range(height)
+        for left in range(width)
+    ]
+    return dot(jnp.concatenate(shifted, -1), kernel.reshape(-1, outputs), {})
+
+
+def _to_inputs(
+    gradient: jax.Array,
+    kernel: jax.Array,
+    *,
+    shape: tuple[int, ...],
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+) -> jax.Array:
+    """Gradient of the inputs: the dilated gradient convolved with the mirrored kernel."""
+
+    def canonical(gradient: jax.Array, kernel: jax.Array) -> jax.Array:
+        pads, crop = [], [slice(None)]
+        for axis in (0, 1):
+            size, reach = shape[axis + 1], kernel.shape[axis] - 1
+            spread = (gradient.shape[axis + 1] - 1) * strides[axis] + 1
+            before = reach - padding[axis][0]
+            pads.append((max(before, 0), max(size + reach - spread - before, 0)))
+            crop.append(slice(max(-before, 0), max(-before, 0) + size))
+        mirrored = kernel[::-1, ::-1].swapaxes(2, 3)
+        full = _convolve(gradient, mirrored, padding=pads, lhs_dilation=strides)
+        return full[tuple(crop)].astype(gradient.dtype)
+
+    def native(gradient: jax.Array, kernel: jax.Array) -> jax.Array:
+        def forward(inputs: jax.Array) -> jax.Array:
+            return lax.conv_general_dilated(
+                inputs, kernel, strides, padding, dimension_numbers=_LAYOUT
+            )
+
+        inputs = jax.ShapeDtypeStruct(shape, gradient.dtype)
+        return jax.linear_transpose(forward, inputs)(gradient)[0]
+
+    return lax.platform_dependent(gradient, kernel, cpu=canonical, default=native)
+
+
+def _to_kernel(
+    inputs: jax.Array,
+    gradient: jax.Array,
+    *,
+    shape: tuple[int, ...],
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+) -> jax.Array:
+    """Gradient of the kernel: the inputs convolved with the gradient, images as channels."""
+
+    def canonical(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
+        pads, crop = [], [slice(None)]
+        for axis in (0, 1):
+            size, before = inputs.shape[axis + 1], padding[axis][0]
+            spread = (gradient.shape[axis + 1] - 1) * strides[axis] + 1
+            after = shape[axis] - 1 + spread - size - before
+            pads.append((before, max(after, 0)))
+            crop.append(slice(0, size + min(after, 0)))
+        images = inputs[tuple(crop)].transpose(3, 1, 2, 0)
+        window = gradient.transpose(1, 2, 0, 3)
+        turned = _convolve(images, window, padding=pads, rhs_dilation=strides)
+        return turned.transpose(1, 2, 0, 3).astype(inputs.dtype)
+
+    def native(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
+        def forward(kernel: jax.Array) -> jax.Array:
+            return lax.conv_general_dilated(
+                inputs, kernel, strides, padding, dimension_numbers=_LAYOUT
+            )
+
+        kernel = jax.ShapeDtypeStruct(shape, inputs.dtype)
+        return jax.linear_transpose(forward, kernel)(gradient)[0]
+
+    return lax.platform_dependent(inputs, gradient, cpu=canonical, default=native)
+
+
+def _stride(images: jax.Array, strides: Sequence[int]) -> jax.Array:
+    """Every `strides`-th pixel of (batch, height, width, channels)."""
+    if tuple(strides) == (1, 1):
+        return images
+    return lax.slice(images, (0, 0, 0, 0), images.shape, (1, *strides, 1))

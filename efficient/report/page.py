@@ -1,0 +1,193 @@
+"""The page of a comparison: one HTML file that needs nothing else, beside its JSON and Markdown.
+
+It makes no request, follows the reader's light or dark setting, and escapes every text of a
+record.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import importlib.resources
+from collections.abc import Sequence
+from pathlib import Path
+
+from efficient.compare.column import COLUMNS, PLOTTED
+from efficient.compare.difference import baseline_of
+from efficient.compare.evidence import proof
+from efficient.compare.sentence import sentence
+from efficient.compare.summary import BASELINE, Row, config_changes, describe, notes
+from efficient.compare.summary import rows as summarise
+from efficient.ledger.record import LAPS, Record
+from efficient.ledger.store import write_json, write_text
+from efficient.report import number, plot, style, table
+from efficient.report.export import as_json
+
+
+def write(
+    records: Sequence[Record],
+    out_dir: Path | str,
+    title: str,
+    complaints: Sequence[str] = (),
+) -> Path:
+    """Write `report/index.html`, `summary.json` and `table.md` below `out_dir`.
+
+    `complaints` are those of `ledger.store.records`. Returns the path of the page.
+
+    Raises:
+        CompareError: the records may not be compared. StoreError: a file cannot be written.
+    """
+    rows = summarise(records)
+    folder = Path(out_dir) / "report"
+    summary = as_json(rows) | {"title": title, "complaints": list(complaints)}
+    write_json(folder / "summary.json", summary)
+    write_text(folder / "table.md", f"# {table.plain(title)}\n\n{table.markdown(rows)}")
+    write_text(folder / "index.html", page(records, rows, title, complaints))
+    return folder / "index.html"
+
+
+def page(
+    records: Sequence[Record], rows: Sequence[Row], title: str, complaints: Sequence[str] = ()
+) -> str:
+    """The HTML of a comparison whose `rows` are those of `records`."""
+    css = importlib.resources.files("efficient.report").joinpath("page.css").read_text()
+    by_workload = table.workloads(rows)
+    sections = [_workload(here, records, i) for i, here in enumerate(by_workload.values())]
+    tail = (_notes(rows, complaints), _meanings(), _runs(records))
+    body = "\n".join((_head(records, rows, title), *sections, *tail))
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<link rel="icon" href="data:,">\n<title>{_(title)}</title>\n<style>\n{css}</style>\n'
+        f"</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _head(records: Sequence[Record], rows: Sequence[Row], title: str) -> str:
+    arms = list(dict.fromkeys(row.label for row in rows))
+    where = list(dict.fromkeys(row.workload for row in rows))
+    devices = list(dict.fromkeys(describe(r.machine) for r in records))
+    what = f"{', '.join(arms)} on {', '.join(where)}" if rows else "No finished run yet"
+    counts = f"{len(records)} runs on {'; '.join(devices)}." if records else ""
+    return (
+        f"<header><h1>{_(title)}</h1>\n<p>Quality against what it costs: {_(what)}.</p>\n"
+        f'<p class="quiet">{_(counts)}</p></header>'
+    )
+
+
+def _workload(rows: Sequence[Row], records: Sequence[Record], index: int) -> str:
+    record = next(r for r in records if r.run_id == rows[0].run_ids[0])
+    splits = ", ".join(f"{s.examples:,} {name}" for name, s in record.data.splits.items())
+    facts = (
+        f"{record.data.name} {record.data.version}, examples: {splits}; "
+        f"{record.data.overlap:,} test examples also stand in training; "
+        f"fingerprint {record.data.fingerprint[:12]}"
+    )
+    plots = [plot.inline_svg(rows, c, f"w{index}p{i}") for i, c in enumerate(PLOTTED)]
+    figures = "\n".join(f"<figure>{drawn}</figure>" for drawn in plots if drawn)
+    how = (
+        "Large marks are means with the standard deviation over seeds, small ones are single "
+        "seeds. The line joins the arms that no other arm beats in both."
+    )
+    quality, *costs = table.tables(rows)
+    quality = dataclasses.replace(quality, footnotes=())  # the findings say them already
+    tables = "\n".join(table.to_html(made) for made in (quality, *costs))
+    return (
+        f'<section>\n<h2>{_(rows[0].workload)}</h2>\n<p class="quiet">{_(facts)}</p>\n'
+        f"{_findings(rows)}\n{tables}\n<h3>Quality against each cost</h3>\n"
+        f'<p class="quiet">{how}</p>\n<div class="plots">\n{figures}\n</div>\n'
+        f"{_changes(rows)}\n</section>"
+    )
+
+
+def _findings(rows: Sequence[Row]) -> str:
+    looks = style.looks(rows)
+    items = []
+    for row in rows:
+        baseline = baseline_of(row, rows)
+        if not baseline:
+            continue
+        start = f"{row.label} against {baseline.label}: "
+        text = sentence(row, baseline).removeprefix(start)
+        proved = proof(row, rows)
+        colour = style.variable(looks[row.label].colour)
+        items.append(
+            f'<li style="--arm: {colour}"><p><b>{_(row.label)}:</b> {_(text)}</p>'
+            + (f"<p>{_(proved)}</p>" if proved else "")
+            + "</li>"
+        )
+    return f'<ul class="findings">\n{"".join(items)}\n</ul>' if items else ""
+
+
+def _changes(rows: Sequence[Row]) -> str:
+    """Every field in which an arm's configuration differs from its baseline's."""
+    lines = []
+    for row in rows:
+        baseline = baseline_of(row, rows)
+        changes = config_changes(baseline.config, row.config) if baseline else {}
+        for name, pair in changes.items():
+            was, now = (number.NONE if v is None else str(v) for v in pair)
+            lines.append((row.label, name, was, now))
+    if not lines:
+        return ""
+    return _details("What differs from the baseline", ("arm", "field", BASELINE, "arm's"), lines)
+
+
+def _notes(rows: Sequence[Row], complaints: Sequence[str]) -> str:
+    found = [*notes(rows), *complaints]
+    if not found:
+        return ""
+    items = "".join(f"<li><p>{_(text)}</p></li>" for text in found)
+    return f'<section><h2>Notes</h2><ul class="findings">{items}</ul></section>'
+
+
+def _meanings() -> str:
+    rows = "".join(f"<dt>{_(c.title)}</dt><dd>{_(c.meaning)}</dd>" for c in COLUMNS)
+    quality = (
+        "Scored on the test split after training; test never selects. Accuracy is a fraction of "
+        "examples; bits per unit are the mean loss over ln 2."
+    )
+    spread = (
+        "The standard deviation is the sample one over seeds. A difference is the mean over pairs "
+        "of one seed; it is within the spread when it is at most twice the pooled standard "
+        "deviation. This is no test of significance."
+    )
+    return (
+        "<section><h2>How each number was obtained</h2>\n<dl>"
+        f"<dt>quality</dt><dd>{quality}</dd><dt>spread</dt><dd>{spread}</dd>{rows}</dl></section>"
+    )
+
+
+def _runs(records: Sequence[Record]) -> str:
+    lines = []
+    for record in records:
+        laps = record.cost.laps
+        spent = [f"{name} {number.significant(laps[name])}" for name in LAPS if laps.get(name)]
+        lines.append(
+            (
+                record.run_id,
+                record.status,
+                f"{record.steps:,} of {record.steps_planned:,}",
+                str(record.seed),
+                number.seconds(record.cost.total_s),
+                ", ".join(spent),
+            )
+        )
+    names = ("run", "status", "steps", "seed", "total", "laps in seconds")
+    return f"<section><h2>Runs</h2>\n{_details(f'{len(lines)} runs', names, lines)}</section>"
+
+
+def _details(title: str, names: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{_(name)}</th>' for name in names)
+    body = "\n".join(
+        f"<tr>{''.join(f'<td>{_(text)}</td>' for text in line)}</tr>" for line in lines
+    )
+    return (
+        f'<details><summary>{_(title)}</summary><div class="scroll long" tabindex="0" '
+        f'role="region" aria-label="{_(title)}"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>\n{body}\n</tbody></table></div></details>"
+    )
+
+
+def _(text: str) -> str:
+    return html.escape(text)

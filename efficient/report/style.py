@@ -1,0 +1,57 @@
+"""How arms look everywhere: one letter, one marker and one colour each, in the order of the rows.
+
+Colours are those of Okabe and Ito (2008), safe for colour-blind readers; the marker repeats what
+the colour says. The baseline has the colour of the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from efficient.compare.summary import BASELINE, Row
+
+TEXT = "#1b1f24"
+LINE = "#d5d9de"
+
+#: name of the CSS variable, colour on light and on dark ground
+PALETTE = (
+    ("blue", "#0072b2", "#5ab4e8"),
+    ("vermillion", "#d55e00", "#f08a44"),
+    ("green", "#009e73", "#3ccf9f"),
+    ("purple", "#cc79a7", "#e3a0c6"),
+    ("orange", "#e69f00", "#f2b93b"),
+    ("sky", "#56b4e9", "#9bd3f5"),
+)
+MARKERS = ("s", "^", "D", "v", "P", "X", "p", "h", "<", ">")
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True)
+class Look:
+    """`colour` on light ground, `marker` in matplotlib's letters, `letter` in the terminal."""
+
+    colour: str
+    marker: str
+    letter: str
+
+
+def looks(rows: Sequence[Row]) -> dict[str, Look]:
+    """By label; the same order of labels gives the same looks."""
+    found = {}
+    others = 0
+    for i, label in enumerate(dict.fromkeys(row.label for row in rows)):
+        letter = LETTERS[i % len(LETTERS)]
+        if label == BASELINE:
+            found[label] = Look(TEXT, "o", letter)
+            continue
+        colour = PALETTE[others % len(PALETTE)][1]
+        found[label] = Look(colour, MARKERS[others % len(MARKERS)], letter)
+        others += 1
+    return found
+
+
+def variable(colour: str) -> str:
+    """The CSS variable of a colour of the palette, `currentColor` for that of the text."""
+    names = {light: f"var(--{name})" for name, light, _ in PALETTE}
+    return names.get(colour, "currentColor")

@@ -1,0 +1,120 @@
+"""One attempt at a request: its directory, its journal and its bill.
+
+A killed process leaves what it journaled; the next process of the attempt goes on from the newest
+intact checkpoint and the bill of all processes stands in the record. A line of the journal holds
+the cumulative cost of its process, so the last line of each process is that process's bill.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from efficient.cost.clock import Clock
+from efficient.ledger.record import FINISHED, NONFINITE, Process, from_dict, to_dict
+from efficient.ledger.store import RECORD, StoreError, append_line, read_lines, read_record
+
+JOURNAL = "attempts.jsonl"
+DONE = (FINISHED, NONFINITE)
+FLOPS = ("flops_executed", "flops_eval", "flops_scoring")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What an observer is told at every chunk boundary."""
+
+    run_id: str
+    phase: str
+    step: int
+    steps: int
+    loss: float
+    score: Any
+    train_s: float
+    resumed: int
+
+
+@dataclass
+class Attempt:
+    """run_id and directory; processes: the bills of earlier processes of this attempt."""
+
+    run_id: str
+    directory: Path
+    processes: tuple[Process, ...]
+
+    @property
+    def number(self) -> int:
+        return len(self.processes) + 1
+
+    @classmethod
+    def open(cls, out: Path, stem: str) -> Attempt:
+        """The unfinished attempt at this request, or a new one.
+
+        Raises:
+            StoreError: `out` cannot be written.
+        """
+        earlier = sorted(out.glob(f"{stem}-[0-9][0-9][0-9][0-9]"))
+        if earlier and not _done(earlier[-1]):
+            directory = earlier[-1]
+        else:
+            last = int(earlier[-1].name[-4:]) if earlier else 0
+            directory = out / f"{stem}-{last + 1:04d}"
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or error
+            raise StoreError(
+                f"{directory} cannot be made ({reason}); choose another folder with --out"
+            ) from None
+        return cls(directory.name, directory, bills(directory))
+
+    def journal(
+        self, clock: Clock, steps: int, flops: dict[str, int | None], outcome: str
+    ) -> None:
+        """Append this process's cumulative bill; `killed` until it says otherwise."""
+        laps = clock.laps()
+        bill = Process(self.number, outcome, steps, sum(laps.values()), laps, **flops)
+        append_line(self.directory / JOURNAL, to_dict(bill))
+
+
+def bills(directory: Path) -> tuple[Process, ...]:
+    """What each process of an attempt spent, by its last line."""
+    path = directory / JOURNAL
+    lines = read_lines(path) if path.is_file() else []
+    last = {line["number"]: from_dict(Process, line, JOURNAL) for line in lines}
+    return tuple(last[number] for number in sorted(last))
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[list[int]]:
+    """SIGINT and SIGTERM append to the list instead of stopping; a second one stops at once."""
+    caught: list[int] = []
+
+    def note(number, frame):
+        if caught:
+            os._exit(128 + number)
+        caught.append(number)
+
+    try:
+        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: the caller's signals stay the caller's
+        yield caught
+        return
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _done(directory: Path) -> bool:
+    """Whether an attempt is over; a damaged record is not, so it is written again."""
+    if not (directory / RECORD).is_file():
+        return False
+    with contextlib.suppress(ValueError):
+        return read_record(directory).status in DONE
+    return False

@@ -1,0 +1,246 @@
+"""Config -> everything that a run trains with: data, network, program, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from efficient.config import Config, Duration
+from efficient.cost.flops import Count, TrainingCount, count, count_training
+from efficient.data import Dataset
+from efficient.models.signature import Signature
+from efficient.run.parent import initial_weights, load
+from efficient.train import step as stepping
+from efficient.train.loop import Evaluation, Loop
+from efficient.train.step import Program, TrainState
+from efficient.variants import Composition, Phase, VariantError, compose, kept, pruned
+from efficient.variants.variant import Plan, steps_of
+from efficient.workloads import score
+
+#: Speed assumed to size a chunk: about two seconds on a slow machine of the platform. FLOP/s.
+ASSUMED = {"cpu": 2e10, "gpu": 5e12, "tpu": 5e12}
+CHUNK_S, CHUNK_MOST = 2.0, 2000
+
+
+@dataclass
+class Built:
+    """One run, ready to be compiled.
+
+    model_count: the forward rule of one step without variants' objectives; executed: one step as
+    it runs; teacher: the part of it that is the teachers' forward.
+    """
+
+    config: Config
+    dataset: Dataset
+    signature: Signature
+    composition: Composition
+    plan: Plan
+    program: Program
+    names: tuple[str, ...]
+    data: Any
+    frozen: Any
+    platform: str
+    model_count: TrainingCount
+    executed: Count
+    start: tuple[Any, Any]
+
+    @property
+    def steps(self) -> int:
+        return steps_of(self.plan)
+
+    @property
+    def examples(self) -> int:
+        return self.config.workload.examples(self.dataset, "train")
+
+    @property
+    def teacher(self) -> int | None:
+        scopes = self.executed.by_scope.items()
+        spent = sum(n for scope, n in scopes if scope.split("/")[0] == "teacher")
+        return None if self.executed.unpriced else spent
+
+    @property
+    def unknown(self) -> dict[str, str]:
+        """Columns that have no number, and why."""
+        columns = {"flops_model": self.model_count.reason, "flops_executed": self.executed.reason}
+        columns["flops_effective"] = columns["flops_model"]
+        columns["flops_teacher"] = columns["flops_executed"]
+        return {name: reason for name, reason in columns.items() if reason}
+
+    def flops(self, steps: int, steps_run: int) -> dict[str, int | None]:
+        """The model's FLOPs of the steps that count, and the teachers' of all that ran."""
+        model, teacher = self.model_count.total, self.teacher
+        return {
+            "flops_model": None if model is None else model * steps,
+            "flops_teacher": None if teacher is None else teacher * steps_run,
+        }
+
+    def examples_unique(self, steps: int) -> int:
+        """Training examples met by then; an epoch leaves its last incomplete batch out."""
+        seen = steps * self.config.batch_size
+        first_epoch = self.examples // self.config.batch_size * self.config.batch_size
+        return seen if seen <= first_epoch else self.examples
+
+    def initial(self) -> TrainState:
+        """The state before the first step."""
+        params, rest = jax.tree.map(jax.numpy.array, self.start)
+        key = np.asarray(jax.random.key_data(jax.random.key(self.config.seed, impl="threefry2x32")))
+        opt_state = self.program.optimizer.init(params)
+        return TrainState(jax.numpy.int32(0), jax.numpy.asarray(key), params, rest, opt_state)
+
+    def loop(self) -> Loop:
+        config = self.config
+        length = config.chunk_steps or self._chunk_steps()
+        return Loop(self.program, self.data, self.examples, config.batch_size, length, self.frozen)
+
+    def evaluation(self, split: str, measure: Callable[[Any, Any], Any] | None = None):
+        """Scores of the training weights `(params, rest)` on a split, or another measure."""
+        predict = self.composition.predict
+
+        def scores(weights, batch):
+            return score(predict(*weights, batch.inputs), batch)
+
+        return split_evaluation(self.config, self.dataset, split, measure or scores)
+
+    def _chunk_steps(self) -> int:
+        per_step = max(1, self.executed.priced)
+        steps = int(CHUNK_S * ASSUMED.get(self.platform, 5e12) / per_step)
+        return max(1, min(steps, CHUNK_MOST, -(-self.steps // self.config.evaluations)))
+
+
+def build(config: Config, dataset: Dataset, out: Path) -> Built:
+    """Compose and count; nothing is compiled.
+
+    Raises:
+        SpecError, VariantError, OptimizerError, WorkloadError, ConfigError, StoreError: settings
+        that do not fit each other, or a parent that does not exist.
+    """
+    workload = config.workload
+    workload.check(dataset)
+    signature = Signature(*workload.signature(dataset), dataset.kind)
+    examples = workload.examples(dataset, "train")
+    if config.batch_size > examples:
+        raise VariantError(
+            f"batch_size {config.batch_size} is more than the {examples} training examples of "
+            f"{dataset.name!r}; choose a smaller one"
+        )
+    model = config.model.build(signature, nnx.Rngs(config.seed))
+    composition = compose(
+        config.variants, model, config.label_smoothing, lambda run: load(out, run, signature)
+    )
+    start = initial_weights(config, out, composition)
+    data = jax.device_put(workload.arrays(dataset, "train"))
+    platform = jax.devices()[0].platform
+    counting = _Counting(config, composition, data, platform)
+    steps = Duration.parse(config.train_for).steps(
+        examples // config.batch_size, counting.executed(1000).total
+    )
+    if steps < 1:
+        raise VariantError(f"train_for {config.train_for!r} is less than one step; ask for more")
+    plan = composition.plan((Phase("train", steps),))
+    program = counting.program(plan)
+    return Built(
+        config=config,
+        dataset=dataset,
+        signature=signature,
+        composition=composition,
+        plan=plan,
+        program=program,
+        names=pruned(program.optimizer, composition.params),
+        data=data,
+        frozen=composition.frozen,
+        platform=platform,
+        model_count=counting.model(),
+        executed=counting.executed(steps),
+        start=start,
+    )
+
+
+def split_evaluation(
+    config: Config, dataset: Dataset, split: str, measure: Callable[[Any, Any], Any]
+) -> Evaluation:
+    """A measure of every example of a split."""
+    workload = config.workload
+    examples = workload.examples(dataset, split)
+    return Evaluation(
+        measure,
+        workload.window,
+        jax.device_put(workload.arrays(dataset, split)),
+        examples,
+        min(config.eval_batch_size, examples),
+    )
+
+
+@dataclass
+class _Counting:
+    """What one step costs, by tracing."""
+
+    config: Config
+    composition: Composition
+    data: Any
+    platform: str
+
+    def program(self, plan: Plan) -> Program:
+        made = self.composition
+        optimizer = made.extend(self.config.optimizer.build(steps_of(plan)), plan)
+        return Program(
+            apply=made.apply,
+            predict=made.predict,
+            objective=made.objective,
+            sample=self.config.workload.sample,
+            optimizer=optimizer,
+            kept=kept,
+            accumulate=self.config.accumulate,
+        )
+
+    def executed(self, steps: int) -> Count:
+        """One step as it runs here."""
+        program = self.program(self.composition.plan((Phase("train", steps),)))
+        made = self.composition
+        state = jax.eval_shape(
+            lambda params, rest: TrainState(
+                jax.numpy.int32(0),
+                jax.numpy.zeros(2, "uint32"),
+                params,
+                rest,
+                program.optimizer.init(params),
+            ),
+            made.params,
+            made.rest,
+        )
+
+        def one(state, batch, frozen):
+            return stepping.train_step(program, state, batch, frozen)
+
+        jaxpr = jax.make_jaxpr(one)(state, self._batch(), made.frozen)
+        return count(jaxpr, platform=self.platform)
+
+    def model(self) -> TrainingCount:
+        """One step by the forward rule, with the baseline's objective."""
+        made = self.composition
+
+        def loss(params, rest, batch):
+            return made.base(made.apply(params, rest, batch.inputs)[0], batch, None)
+
+        arguments = (made.params, made.rest, self._batch())
+        jaxpr = jax.make_jaxpr(loss)(*arguments)
+        marks = [
+            np.full(len(jax.tree.leaves(tree)), mark)
+            for tree, mark in zip(arguments, (True, False, False), strict=True)
+        ]
+        data = [
+            np.full(len(jax.tree.leaves(tree)), mark)
+            for tree, mark in zip(arguments, (False, False, True), strict=True)
+        ]
+        return count_training(
+            jaxpr, np.concatenate(marks).tolist(), batch=np.concatenate(data).tolist()
+        )
+
+    def _batch(self) -> Any:
+        index = jax.ShapeDtypeStruct((self.config.batch_size,), "int32")
+        return jax.eval_shape(self.config.workload.window, self.data, index)

@@ -1,0 +1,47 @@
+"""What makes it cheaper? One file or folder per family."""
+
+from efficient.variants.compose import Composition, compose, kept, pruned
+from efficient.variants.distill import Distill
+from efficient.variants.precision import Precision
+from efficient.variants.prune import Prune
+from efficient.variants.quantize import Quantize
+from efficient.variants.variant import (
+    Load,
+    Objective,
+    Outputs,
+    Phase,
+    Plan,
+    Probe,
+    Variant,
+    VariantError,
+    Work,
+)
+
+#: The literal table is the registry; a user's own is `module:attribute`.
+VARIANTS: dict[str, type[Variant]] = {
+    "prune": Prune,
+    "quantize": Quantize,
+    "distill": Distill,
+    "precision": Precision,
+}
+
+__all__ = [
+    "VARIANTS",
+    "Composition",
+    "Distill",
+    "Load",
+    "Objective",
+    "Outputs",
+    "Phase",
+    "Plan",
+    "Precision",
+    "Probe",
+    "Prune",
+    "Quantize",
+    "Variant",
+    "VariantError",
+    "Work",
+    "compose",
+    "kept",
+    "pruned",
+]
