@@ -15,19 +15,18 @@ from pathlib import Path
 
 
 class Clock:
-    """Seconds by lap since the process started.
+    """Seconds by lap since the process started, or, for a later clock of the process, since now.
 
-    `started_s` is how long the process had lived when the clock was made; it becomes lap `start`.
+    The process's life before its first clock is that clock's lap `start`: imports included.
     """
 
-    def __init__(self, started_s: float | None = None):
-        self._laps: dict[str, float] = {}
-        self._begin = time.perf_counter()
-        self._mark = self._begin
+    _first = True
+
+    def __init__(self) -> None:
+        self._mark = time.perf_counter()
+        self._laps = {"start": process_age_s()} if Clock._first else {}
         self._stack = ["write"]
-        self._started = process_age_s() if started_s is None else started_s
-        if self._started:
-            self._laps["start"] = self._started
+        Clock._first = False
 
     @contextmanager
     def lap(self, name: str) -> Iterator[None]:
@@ -46,7 +45,7 @@ class Clock:
         return dict(self._laps)
 
     def total_s(self) -> float:
-        """Seconds since the process started; the sum of the laps."""
+        """The sum of the laps."""
         return sum(self.laps().values())
 
     def _charge(self) -> None:

@@ -81,12 +81,11 @@ class _Program:
     def __init__(self, jaxpr: Jaxpr, frame: Frame, rule: Rule):
         self.jaxpr, self.frame, self.rule = jaxpr, frame, rule
         self.uses = Flow(rule.platform, effects=True)
-        self.dependence = Flow(rule.platform)
         self.derivatives = Flow(rule.platform, derivatives=frame.cotangent is None)
         self.live = self.uses.backward(jaxpr, frame.live)
         self.reached = self.derivatives.backward(jaxpr, frame.reached)
         self.trained = self.derivatives.forward(jaxpr, frame.trained)
-        self.batch = self.dependence.forward(jaxpr, frame.batch)
+        self.batch = self.uses.forward(jaxpr, frame.batch)
 
     def tally(self) -> Tally:
         tally = Tally()
@@ -144,7 +143,7 @@ class _Program:
             live=self.uses.leaving(equation, body, self.live),
             reached=self.derivatives.leaving(equation, body, self.reached),
             trained=self.derivatives.entering(equation, body, self.trained),
-            batch=self.dependence.entering(equation, body, self.batch),
+            batch=self.uses.entering(equation, body, self.batch),
             path=self._path(equation),
             cotangent=cotangent,
         )

@@ -133,7 +133,9 @@ def _explained(name: str) -> Iterator[None]:
             "--data-dir"
         ) from error
     except ImportError as error:
+        module = (error.name or "tensorflow").partition(".")[0]
+        package = "'efficient-jax[prepare]'" if module == "tensorflow" else module
         raise DataError(
-            f"{name}: preparing it needs {error.name or 'TensorFlow'}: "
-            "pip install 'efficient-jax[prepare]', or name prepared data with --data-dir"
+            f"{name}: preparing it needs {module}: pip install {package}, "
+            "or name prepared data with --data-dir"
         ) from error

@@ -44,10 +44,11 @@ def read(entry: Entry, folder: Path) -> Source:
       DataError: the folder is damaged, or holds neither labelled images of one size nor text.
     """
     import tensorflow_datasets as tfds
+    from google.protobuf.json_format import ParseError
 
     try:
         builder = tfds.builder_from_directory(folder)
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, ParseError) as error:
         raise _damaged(entry, folder) from error
     features: Any = builder.info.features
     if not {"train", "test"} <= set(builder.info.splits):

@@ -49,6 +49,11 @@ class Stretch:
     def finite(self) -> bool:
         return bool(np.isfinite(self.losses).all())
 
+    @property
+    def first_nonfinite(self) -> int:
+        """The step whose loss is the first that is not finite."""
+        return self.step - self.steps + 1 + int(np.argmin(np.isfinite(self.losses)))
+
 
 @dataclass
 class Loop:

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from efficient.models.operand import activation_scale, integer_scale, round_to_grid, wrap
 from efficient.models.layers import Storage, weighted_layers
+from efficient.models.operand import activation_scale, integer_scale, round_to_grid, wrap
 from efficient.variants.variant import Variant, VariantError, matching, weight_table
 
 KINDS = ("linear", "convolution", "embedding", "position")

@@ -38,15 +38,22 @@ def test_effects_keep_what_they_print():
         return left
 
     assert products(noisy) == 1
+    assert products(lambda x, y: (jax.jit(noisy)(x, y), y)[1]) == 1
 
 
-def test_scan_multiplies_and_an_empty_scan_is_free():
+def test_scan_multiplies():
     def loop(left, right):
         nested = lambda x, _: (lax.fori_loop(0, 2, lambda _, y: y @ right, x), None)  # noqa: E731
         return lax.scan(nested, left, None, length=5)[0]
 
     assert products(loop) == 10
-    assert products(lambda x, y: lax.scan(lambda c, _: (c @ y, None), x, None, length=0)[0]) == 0
+
+
+def test_scan_of_length_zero_is_free():
+    def body(carry, right):
+        return jnp.linalg.cholesky(carry @ right), None
+
+    assert products(lambda x, y: lax.scan(body, x, y[None][:0])[0]) == 0
 
 
 def test_data_decides_so_the_dearest_branch_counts():

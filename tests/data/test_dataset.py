@@ -129,9 +129,9 @@ def test_processes_that_start_together_agree(tmp_path):
         "print(load('digits', *sys.argv[1:]).fingerprint)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "tfds"), str(tmp_path / "cache")]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in "ab"]
     outputs = [process.communicate()[0] for process in running]
-    assert [process.returncode for process in running] == [0, 0, 0]
+    assert [process.returncode for process in running] == [0, 0]
     assert len(set(outputs)) == 1
     assert len(list((tmp_path / "cache" / "arrays").iterdir())) == 1
     assert [path.name for path in (tmp_path / "tfds" / "digits").iterdir()] == ["1.0.0"]

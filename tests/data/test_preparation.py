@@ -32,6 +32,10 @@ def lack_tensorflow():
     tf.io.gfile.exists("x")
 
 
+def lack_module():
+    raise ModuleNotFoundError("No module named 'apache_beam'", name="apache_beam.io")
+
+
 def lack_network():
     raise requests.exceptions.ConnectionError("no route")
 
@@ -41,7 +45,8 @@ def lack_space():
 
 
 CASES = {
-    "tensorflow": (lack_tensorflow, r"needs TensorFlow: pip install 'efficient-jax\[prepare\]'"),
+    "tensorflow": (lack_tensorflow, r"needs tensorflow: pip install 'efficient-jax\[prepare\]'"),
+    "module": (lack_module, "needs apache_beam: pip install apache_beam, .*--data-dir"),
     "network": (lack_network, "cannot be downloaded .*--manual-dir.*--data-dir"),
     "space": (lack_space, "Not enough disk space.*--data-dir$"),
 }

@@ -195,9 +195,7 @@ def test_journal_cut_anywhere_keeps_its_whole_lines(tmp_path_factory, lines, cut
     cut %= len(data) + 1
     path.write_bytes(data[:cut])
     # A line cut just before its newline is whole.
-    whole = sum(
-        cut >= len(b"".join(data.splitlines(True)[: i + 1])) - 1 for i in range(len(lines))
-    )
+    whole = sum(cut >= len(b"".join(data.splitlines(True)[: i + 1])) - 1 for i in range(len(lines)))
     assert store.read_lines(path) == lines[:whole]
     store.append_line(path, {"after": 1})
     assert store.read_lines(path) == [*lines[:whole], {"after": 1}]
