@@ -16,17 +16,16 @@ from pathlib import Path
 #: Room -> the rooms it may import; "ledger.record" allows that module of the room only.
 MAY_IMPORT = {
     "cli": (
-        "config run experiment artefact report compare deploy train variants models workloads data"
+        "config run experiment report compare deploy train variants models workloads data"
         " cost ledger"
     ),
-    "experiment": "config compare ledger",
+    "experiment": "config ledger",
     "run": "config data workloads models variants train deploy cost ledger",
-    "artefact": "data workloads models train deploy cost ledger",
     "report": "compare ledger",
     "compare": "ledger",
-    "deploy": "models cost",
+    "deploy": "models ledger",
     "config": "models variants workloads train.optimizer ledger.record",
-    "train": "cost ledger.record",
+    "train": "cost ledger",
     "variants": "models",
     "workloads": "data",
     "cost": "ledger.record",

@@ -125,7 +125,10 @@ def notes(rows: Sequence[Row]) -> list[str]:
 
 
 def config_changes(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Dotted fields in which two configurations differ, with both values (`None`: absent)."""
+    """Dotted fields in which two configurations differ, with both values (`None`: absent).
+
+    An empty list or object has no fields, so it equals an absent one.
+    """
     a, b = dict(_leaves(one)), dict(_leaves(other))
     names = dict.fromkeys((*a, *b))
     return {
@@ -279,10 +282,10 @@ def _renamed(value: Any, old: str, new: str) -> Any:
 
 
 def _leaves(value: Any, where: str = "") -> Iterable[tuple[str, Any]]:
-    if isinstance(value, Mapping) and (value or not where):
+    if isinstance(value, Mapping):
         for name in value:
             yield from _leaves(value[name], f"{where}.{name}" if where else str(name))
-    elif isinstance(value, (list, tuple)) and value:
+    elif isinstance(value, (list, tuple)):
         for i, item in enumerate(value):
             yield from _leaves(item, f"{where}[{i}]")
     else:

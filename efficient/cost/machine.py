@@ -1,21 +1,17 @@
-"""Where it ran and what code it was: facts read from the machine, never guessed."""
+"""Where it ran: facts read from the machine, never guessed."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import importlib.metadata
 import os
 import platform
 import resource
-import subprocess
 import sys
 from pathlib import Path
 
 import jax
 
-import efficient
-from efficient.ledger.record import Machine, Source
+from efficient.ledger.record import Machine
 
 #: Instruction sets that decide which number types are fast on a CPU.
 FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
@@ -49,19 +45,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-@functools.cache
-def source() -> Source:
-    """Digest of the package's own files, and the commit where they are a checkout."""
-    root = Path(efficient.__file__).parent
-    sha = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        sha.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
-    commit = _git(root, "rev-parse", "HEAD")
-    changes = _git(root, "status", "--porcelain", "--", str(root)) if commit else None
-    dirty = None if changes is None else bool(changes)
-    return Source(efficient.__version__, sha.hexdigest(), commit, dirty)
-
-
 def memory_peak() -> tuple[int | None, str]:
     """Most bytes held at once, and who says so."""
     stats = jax.devices()[0].memory_stats() or {}
@@ -87,17 +70,3 @@ def _memory_bytes() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
         return None
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

@@ -162,11 +162,12 @@ def _runs(records: Sequence[Record]) -> str:
     lines = []
     for record in records:
         laps = record.cost.laps
+        count = len(record.cost.processes)
         spent = [f"{name} {number.significant(laps[name])}" for name in LAPS if laps.get(name)]
         lines.append(
             (
                 record.run_id,
-                record.status,
+                record.status + (f", {count} processes" if count > 1 else ""),
                 f"{record.steps:,} of {record.steps_planned:,}",
                 str(record.seed),
                 number.seconds(record.cost.total_s),

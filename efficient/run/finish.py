@@ -15,7 +15,7 @@ from flax import nnx, traverse_util
 
 from efficient.config import to_json, type_name
 from efficient.cost.flops import count
-from efficient.cost.machine import machine, memory_peak, source, versions
+from efficient.cost.machine import machine, memory_peak, versions
 from efficient.deploy import Packed, format, pack, unpack
 from efficient.ledger.record import (
     FINISHED,
@@ -32,6 +32,7 @@ from efficient.ledger.record import (
 )
 from efficient.ledger.store import digest_file, write_bytes, write_record
 from efficient.models.network import NETWORKS
+from efficient.ledger.source import source
 from efficient.run.attempt import FLOPS
 from efficient.run.build import Built
 from efficient.run.parent import ROLES, WEIGHTS, load

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from efficient.config import Config, digest
 from efficient.cost.clock import Clock
-from efficient.cost.machine import source
 from efficient.data import load as load_dataset
 from efficient.ledger.record import Record
+from efficient.ledger.source import source
 from efficient.run.attempt import Attempt, Progress, interruptible
 from efficient.run.build import build
 from efficient.run.finish import finish

@@ -114,11 +114,12 @@ class LanguageModel:
 
     An epoch is a cover of the text by windows of `context` tokens that do not overlap. Training
     shifts each window by its own random offset, so that every position can begin one; evaluation
-    does not.
+    does not. `windows` scores only so many windows of a split, evenly spread; 0 means all.
     """
 
     data: str
     context: int = 64
+    windows: int = 0
 
     unit = "token"
 
@@ -142,12 +143,15 @@ class LanguageModel:
         return {"tokens": dataset.splits[split]["tokens"]}
 
     def examples(self, dataset: Dataset, split: str) -> int:
-        return (len(dataset.splits[split]["tokens"]) - 1) // self.context
+        """Windows of the cover; of the scored splits at most `windows`."""
+        count = self._cover(len(dataset.splits[split]["tokens"]))
+        return count if split == "train" or not self.windows else min(self.windows, count)
 
     def window(self, data: Any, index: jax.Array) -> Batch:
-        """Window `index` of the cover; numbers past the end weigh 0."""
-        count = (data["tokens"].shape[0] - 1) // self.context
-        starts = jnp.minimum(index, count - 1) * self.context
+        """Window `index` of those that are scored; numbers past the end weigh 0."""
+        cover = self._cover(data["tokens"].shape[0])
+        count = min(self.windows or cover, cover)
+        starts = jnp.minimum(index, count - 1) * (cover // count) * self.context
         inputs, targets = self._cut(data["tokens"], starts)
         weights = jnp.broadcast_to((index < count)[:, None], inputs.shape).astype(jnp.float32)
         return Batch(inputs, targets, weights, index)
@@ -159,6 +163,9 @@ class LanguageModel:
         starts = jnp.minimum(index * self.context + shift, last)
         inputs, targets = self._cut(data["tokens"], starts)
         return Batch(inputs, targets, jnp.ones(inputs.shape, jnp.float32), index)
+
+    def _cover(self, tokens: int) -> int:
+        return (tokens - 1) // self.context
 
     def _cut(self, tokens: jax.Array, starts: jax.Array) -> tuple[jax.Array, jax.Array]:
         places = starts[:, None] + jnp.arange(self.context + 1)[None, :]

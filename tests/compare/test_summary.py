@@ -137,6 +137,13 @@ def test_parents_are_charged_in_full_and_through_theirs():
     assert found["teacher"].cost("flops_parents") == 0
 
 
+def test_circle_of_parents_ends():
+    one, other = record(arm="pruned"), record(arm="quantized")
+    one = change(one, parents=(Parent("start", other.run_id, "ab"),))
+    other = change(other, parents=(Parent("start", one.run_id, "ab"),))
+    assert {row.cost("flops_parents") for row in rows([one, other])} == {2 * 9.6e11}
+
+
 def test_absent_parent_makes_the_bill_unknown():
     row = only([record(arm="distilled")])
     assert row.cost("flops_parents") is None

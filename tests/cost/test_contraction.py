@@ -5,14 +5,12 @@ import itertools
 import jax
 import jax.numpy as jnp
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from jax import lax
 
 from efficient.cost.contraction import operand_dtype, price
 from efficient.cost.flops import count, count_training
-
-quick = settings(deadline=None, max_examples=40)
 
 
 def array(shape, dtype=jnp.float32):
@@ -77,7 +75,6 @@ def brute_force(image, kernel, out, params, *, padded):
 
 @pytest.mark.parametrize("padded", [False, True])
 @given(convolutions())
-@quick
 def test_convolution_counts_every_pair_of_tap_and_output(padded, case):
     image, kernel, params = case
     equation = only_equation(convolution(params), image, kernel)
@@ -87,7 +84,6 @@ def test_convolution_counts_every_pair_of_tap_and_output(padded, case):
 
 
 @given(convolutions(spread=1))
-@quick
 def test_padded_convolution_is_outputs_times_taps(case):
     image, kernel, params = case
     equation = only_equation(convolution(params), image, kernel)
@@ -96,7 +92,6 @@ def test_padded_convolution_is_outputs_times_taps(case):
 
 
 @given(convolutions())
-@quick
 def test_convolution_gradients_cost_what_the_forward_rule_says(case):
     image, kernel, params = case
     convolve = convolution(params)
@@ -107,7 +102,6 @@ sizes = st.integers(1, 4)
 
 
 @given(batch=sizes, rows=sizes, inner=st.lists(sizes, min_size=0, max_size=2), columns=sizes)
-@quick
 def test_dot_costs_two_flops_per_multiply_add(batch, rows, inner, columns):
     left, right = array((batch, *inner, rows)), array((columns, *inner, batch))
     contracted = tuple(range(1, 1 + len(inner)))

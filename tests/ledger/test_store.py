@@ -7,7 +7,6 @@ import errno
 import hashlib
 import json
 import os
-import stat
 
 import pytest
 from fabrication import record
@@ -24,15 +23,18 @@ def keep(root, made):
     return root / made.run_id
 
 
+def names(folder):
+    return [path.name for path in folder.iterdir()]
+
+
 # -- atomic files ----------------------------------------------------------------------------------
 
 
-def test_json_is_strict_and_readable_by_others(tmp_path):
+def test_json_is_strict(tmp_path):
     path = tmp_path / "new" / "value.json"
     store.write_json(path, {"nan": float("nan"), "pair": (1, 2)})
     assert json.loads(path.read_text()) == {"nan": None, "pair": [1, 2]}
-    assert stat.S_IMODE(path.stat().st_mode) & stat.S_IRUSR
-    assert os.listdir(path.parent) == ["value.json"]
+    assert names(path.parent) == ["value.json"]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch
         store.write_json(path, "new")
     assert str(path) in str(raised.value) and "\n" not in str(raised.value)
     assert json.loads(path.read_text()) == "old"
-    assert os.listdir(tmp_path) == ["value.json"]
+    assert names(tmp_path) == ["value.json"]
 
 
 def test_folder_that_is_a_file_is_refused(tmp_path):
@@ -85,9 +87,9 @@ def corrupted() -> dict[str, bytes]:
         "torn": whole.encode()[:-40],
         "zeros": b"\0" * 64,
         "utf-16": whole.encode("utf-16"),
-        "nan": whole.replace('"seed": 0', '"seed": NaN').encode(),
+        "nan": whole.replace('"lr": 0.001', '"lr": NaN').encode(),
         "infinity": whole.replace('"seed": 0', '"seed": -Infinity').encode(),
-        "too large": whole.replace('"seed": 0', '"seed": 1e999').encode(),
+        "too large": whole.replace('"lr": 0.001', '"lr": 1e999').encode(),
         "endless integer": whole.replace('"seed": 0', f'"seed": {"9" * 5000}').encode(),
         "twice": whole.replace('"seed": 0', '"seed": 0, "seed": 1').encode(),
         "deep": b"[" * 100_000,

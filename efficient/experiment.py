@@ -1,0 +1,220 @@
+"""Plans many runs, starts each as a process of its own, and skips what is finished.
+
+An experiment is a Python file with an `experiment`. An arm's teacher or reference is another arm,
+which is trained first as a run with its own record and bill.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from efficient.config import Config, nearest, to_json
+from efficient.ledger.record import FINISHED, Record
+from efficient.ledger.source import source
+from efficient.ledger.store import records
+
+
+class ExperimentError(ValueError):
+    """An experiment that cannot be run: one line with the remedy."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train, over seeds.
+
+    label: of its rows; teacher and reference: labels of other arms of the same workload, whose
+    run of the same seed is taken, or seed 0 where that arm has only one; seeds: fewer than the
+    experiment's; minutes: expected for one run on two CPU cores.
+    """
+
+    label: str
+    config: Config
+    teacher: str = ""
+    reference: str = ""
+    seeds: int | None = None
+    minutes: float = 1.0
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question and its arms; `seeds` is how often each arm is trained unless it says fewer."""
+
+    title: str
+    arms: tuple[Arm, ...]
+    seeds: int = 3
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run: `config` is None until the runs that it needs are finished."""
+
+    arm: Arm
+    seed: int
+    config: Config | None
+    record: Record | None
+
+    @property
+    def label(self) -> str:
+        return f"{self.arm.config.workload.name} {self.arm.label} seed {self.seed}"
+
+    @property
+    def done(self) -> bool:
+        return self.record is not None
+
+    @property
+    def minutes(self) -> float:
+        """What it took, or what its author expects."""
+        return self.record.cost.total_s / 60 if self.record else self.arm.minutes
+
+
+def load(path: Path | str) -> Experiment:
+    """The `experiment` of a Python file, or of `experiment.py` in a folder.
+
+    Raises:
+        ExperimentError: there is none, or it does not load.
+    """
+    path = Path(path)
+    file = path / "experiment.py" if path.is_dir() else path
+    if not file.is_file():
+        near = [p.parent.name for p in Path("experiments").glob("*/experiment.py")]
+        raise ExperimentError(f"experiment {str(path)!r} does not exist; {nearest(path.name, near)}")
+    spec = importlib.util.spec_from_file_location(f"efficient_experiment_{file.stem}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    experiment = getattr(module, "experiment", None)
+    if not isinstance(experiment, Experiment):
+        raise ExperimentError(f"{file} defines no `experiment`: assign an Experiment to it")
+    return dataclasses.replace(experiment, name=file.resolve().parent.name)
+
+
+def plan(experiment: Experiment, seeds: int | None, out: Path | str) -> list[Planned]:
+    """Every run in the order in which it is started: seed by seed, an arm after those it needs."""
+    finished = _finished(Path(out))
+    planned: dict[tuple[str, str, int], Planned] = {}
+    for seed in range(seeds or experiment.seeds):
+        for arm in experiment.arms:
+            if seed < (experiment.seeds if arm.seeds is None else arm.seeds):
+                config = _resolve(arm, seed, planned)
+                record = finished.get(_key(to_json(config))) if config else None
+                planned[_place(arm, arm.label, seed)] = Planned(arm, seed, config, record)
+    return list(planned.values())
+
+
+def run(
+    experiment: Experiment,
+    seeds: int | None,
+    out: Path | str,
+    data_dir: Path | str | None,
+    say: Callable[[str], None],
+) -> None:
+    """Train what is missing, one process after another.
+
+    Raises:
+        ExperimentError: a run failed; what is finished stays, and the same call goes on.
+    """
+    total = len(plan(experiment, seeds, out))
+    begun = time.monotonic()
+    for number in range(total):
+        everything = plan(experiment, seeds, out)
+        item = everything[number]
+        prefix = f"[{number + 1:{len(str(total))}}/{total}] {item.label}"
+        if item.done:
+            say(f"{prefix}: finished before")
+            continue
+        left = sum(p.minutes for p in everything[number:] if not p.done)
+        say(f"{prefix}: training, about {left:.1f} minutes left")
+        assert item.config is not None
+        record = _train(item, Path(out), data_dir)
+        say(f"{prefix}: {record}")
+    say(f"{total} runs in {(time.monotonic() - begun) / 60:.1f} minutes")
+
+
+def _train(item: Planned, out: Path, data_dir: Path | str | None) -> str:
+    """One process; its log goes beside the runs."""
+    log = out / "logs" / f"{item.label.replace(' ', '-')}.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExperimentError(f"{log.parent} cannot be made ({error.strerror}); choose --out") from None
+    with tempfile.TemporaryDirectory() as folder, log.open("wb") as errors:
+        config = Path(folder) / "config.json"
+        config.write_text(json.dumps(to_json(item.config)))
+        command = [sys.executable, "-m", "efficient", "train", str(config), "--out", str(out)]
+        command += ["--data-dir", str(data_dir)] if data_dir else []
+        done = subprocess.run([*command, "--json"], stdout=subprocess.PIPE, stderr=errors)
+    if done.returncode in (130, 143):
+        raise KeyboardInterrupt
+    if done.returncode:
+        lines = log.read_text(errors="replace").strip().splitlines() or ["no message"]
+        raise ExperimentError(f"{item.label} failed: {lines[-1]} (whole log: {log})")
+    summary = json.loads(done.stdout)
+    score = summary["scores"]["test"]
+    return (
+        f"test accuracy {score['accuracy']:.4f}, loss {score['loss']:.4f}, "
+        f"train {summary['cost']['train_s']:.1f} s, total {summary['cost']['total_s']:.1f} s"
+    )
+
+
+def _place(arm: Arm, label: str, seed: int) -> tuple[str, str, int]:
+    return arm.config.workload.name, label, seed
+
+
+def _resolve(arm: Arm, seed: int, planned: dict[tuple[str, str, int], Planned]) -> Config | None:
+    """The arm's config for a seed, or None while a run that it needs is missing."""
+    config = dataclasses.replace(arm.config, seed=seed, arm=arm.label)
+    if arm.teacher:
+        teacher = _other(arm, arm.teacher, seed, planned)
+        if teacher.record is None:
+            return None
+        run_id = teacher.record.run_id
+        variants = tuple(
+            dataclasses.replace(v, teacher=run_id) if hasattr(v, "teacher") else v
+            for v in config.variants
+        )
+        config = dataclasses.replace(config, variants=variants)
+    if arm.reference:
+        reference = _other(arm, arm.reference, seed, planned)
+        if reference.record is None:
+            return None
+        config = dataclasses.replace(config, reference=reference.record.run_id)
+    return config
+
+
+def _other(
+    arm: Arm, label: str, seed: int, planned: dict[tuple[str, str, int], Planned]
+) -> Planned:
+    for number in (seed, 0):
+        if found := planned.get(_place(arm, label, number)):
+            return found
+    raise ExperimentError(
+        f"arm {arm.label!r} needs arm {label!r} of {arm.config.workload.name}; put that before it"
+    )
+
+
+def _finished(out: Path) -> dict[str, Record]:
+    """Finished records of this very code, by what they computed."""
+    if not out.is_dir():
+        return {}
+    found, _ = records(out)
+    return {
+        _key(record.config): record
+        for record in found
+        if record.status == FINISHED and record.source.digest == source().digest
+    }
+
+
+def _key(config: dict[str, Any]) -> str:
+    labels = ("preset", "arm")
+    return json.dumps({k: v for k, v in config.items() if k not in labels}, sort_keys=True)
