@@ -14,6 +14,7 @@ import importlib.util
 import json
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,15 +110,16 @@ class Duration:
             )
         return cls(count, match.group(2).rstrip("s"))
 
-    def steps(self, batches: int, flops_per_step: int | None) -> int:
+    def steps(self, batches: int, flops_per_step: Callable[[], int | None]) -> int:
         """Updates in it; `batches` make an epoch."""
         if self.unit == "step":
             return round(self.count)
         if self.unit == "epoch":
             return round(self.count * batches)
-        if not flops_per_step:
+        per_step = flops_per_step()
+        if not per_step:
             raise ConfigError("train_for in FLOP needs a step whose FLOPs can all be counted")
-        return int(self.count // flops_per_step)
+        return int(self.count // per_step)
 
 
 TABLES = {"workload": WORKLOADS, "model": NETWORKS, "variants": VARIANTS}

@@ -214,7 +214,7 @@ def _evidence(arm: str, noise: random.Random) -> dict[str, float | int | str]:
         "teacher": {},
         "baseline": {"reference_divergence": 0.112 + noise.uniform(-0.01, 0.01)},
         "pruned": {
-            "weights_total": 266_200,
+            "weights_prunable": 266_200,
             "weights_kept": 26_661,
             "weights_asked": 26_661,
             "weights_removed_nonzero": 0,

@@ -34,7 +34,7 @@ def is_distilled(row: Row) -> bool:
 def _masked(row: Row) -> str:
     if not is_masked(row):
         return ""
-    total = _range(row, "weights_total") if _has(row, "weights_total") else ""
+    total = _range(row, "weights_prunable") if _has(row, "weights_prunable") else ""
     of = f" of {total} weights" if total else f" weights of {row.cost('params_total'):,.0f} params"
     asked = f" (asked {_range(row, 'weights_asked')})" if _has(row, "weights_asked") else ""
     text = f"kept {_range(row, 'weights_kept')}{of}{asked}"
@@ -75,7 +75,9 @@ def _divergence(row: Row, roles: Iterable[str]) -> dict[int, tuple[set[str], flo
     for seed, evidence, parents in zip(row.seeds, row.evidence, row.parents, strict=True):
         value = evidence.get("reference_divergence")
         if isinstance(value, (int, float)) and not math.isnan(value):
-            found[seed] = ({p.run_id for p in parents if p.role in roles}, float(value))
+            named = {str(evidence["reference"])} if "reference" in evidence else set()
+            against = named or {p.run_id for p in parents if p.role in roles}
+            found[seed] = (against, float(value))
     return found
 
 

@@ -184,8 +184,9 @@ class Record:
 
     `scores` holds `validation` and `test` of the training weights, `artefact` (test, scored from
     the file that is shipped). `evidence` holds what each variant proves of its mechanism, as plain
-    numbers: `weights_kept`, `weights_asked`, `weights_removed_nonzero`, `integer_arrays`,
-    `weight_bytes_ratio`, `reference_divergence` (nats per unit, test split).
+    numbers: `weights_prunable`, `weights_asked`, `weights_kept`, `weights_removed_nonzero`,
+    `integer_arrays`, `weight_bytes_ratio`, `reference_divergence` (nats per unit, test split, from
+    the outputs of the run `reference`).
     """
 
     schema: int

@@ -26,6 +26,8 @@ from efficient.workloads import score
 #: Speed assumed to size a chunk: about two seconds on a slow machine of the platform. FLOP/s.
 ASSUMED = {"cpu": 2e10, "gpu": 5e12, "tpu": 5e12}
 CHUNK_S, CHUNK_MOST = 2.0, 2000
+#: Steps of the plan that is traced to learn what a step costs; the cost does not depend on them.
+PROVISIONAL = 1000
 
 
 @dataclass
@@ -138,7 +140,7 @@ def build(config: Config, dataset: Dataset, out: Path) -> Built:
     platform = jax.devices()[0].platform
     counting = _Counting(config, composition, data, platform)
     steps = Duration.parse(config.train_for).steps(
-        examples // config.batch_size, counting.executed(1000).total
+        examples // config.batch_size, lambda: counting.executed(PROVISIONAL).total
     )
     if steps < 1:
         raise VariantError(f"train_for {config.train_for!r} is less than one step; ask for more")

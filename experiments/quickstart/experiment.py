@@ -20,11 +20,9 @@ VISION = Config(
     preset="quickstart",
 )
 LANGUAGE = Config(
-    workload=LanguageModel(data="pystdlib", context=64, windows=256),
-    model=GPTSpec(depth=2, width=128, heads=4, hidden=512, bias=False),
-    optimizer=Optimizer(
-        name="adamw", lr=4e-3, b2=0.99, clip_norm=1.0, schedule=Schedule("cosine", warmup=0.05)
-    ),
+    workload=LanguageModel(data="pystdlib", context=32, windows=256),
+    model=GPTSpec(depth=2, width=96, heads=4, hidden=384, bias=False),
+    optimizer=Optimizer(name="muon", lr=2e-2, momentum=0.95, schedule=Schedule(warmup=0.05)),
     train_for="250 steps",
     batch_size=16,
     evaluations=4,
@@ -34,7 +32,7 @@ LANGUAGE = Config(
 WIDE_VISION = dataclasses.replace(VISION, model=MLPSpec(hidden=(300, 100)))
 WIDE_LANGUAGE = dataclasses.replace(
     LANGUAGE,
-    model=GPTSpec(depth=2, width=192, heads=6, hidden=768, bias=False),
+    model=GPTSpec(depth=2, width=128, heads=4, hidden=512, bias=False),
     train_for="400 steps",
 )
 

@@ -160,7 +160,7 @@ def test_proof_of_integers(digits):
 
 
 def test_proof_of_two_mechanisms_is_both():
-    row = with_evidence("pruned", {"weights_kept": 10, "weights_total": 20, "integer_arrays": 2})
+    row = with_evidence("pruned", {"weights_kept": 10, "weights_prunable": 20, "integer_arrays": 2})
     assert proof(row) == "kept 10 of 20 weights; integer arrays 2"
 
 
@@ -178,6 +178,12 @@ def test_proof_of_distillation_is_against_the_same_teacher(digits):
     alone = "KL to teacher 0.028; no undistilled run was measured against the same teacher"
     assert proof(digits["distilled"], [elsewhere, digits["distilled"]]) == alone
     assert proof(digits["distilled"]) == alone
+
+
+def test_reference_that_the_evidence_names_counts_before_the_parents(digits):
+    named = ({"reference": "teacher-x", **e} for e in digits["distilled"].evidence)
+    row = dataclasses.replace(digits["distilled"], evidence=tuple(named))
+    assert "no undistilled run" in proof(row, [digits["baseline"], row])
 
 
 def test_no_mechanism_has_no_proof(digits):

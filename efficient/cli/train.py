@@ -1,0 +1,91 @@
+"""`efficient train`: one config to its end, and what it came to."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from efficient.cli.output import document, quiet_stdout, say
+from efficient.cli.score import quality
+from efficient.cli.selection import explain, select
+from efficient.ledger.record import FINISHED, NONFINITE, Record, to_dict
+from efficient.report import number
+
+#: What `--json` leaves to record.json.
+LONG = ("config", "points", "machine", "versions", "source", "data", "files")
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train, then print a line or, with --json, the summary of the record."""
+    if arguments.help:
+        return explain(arguments)
+    config = select(arguments)
+    from efficient.cli.progress import display
+    from efficient.run import train as run
+
+    out = Path(arguments.out)
+    with quiet_stdout(), _signals() as caught, display(arguments.quiet) as observe:
+        record = run(config, out, arguments.data_dir, observe)
+    if arguments.json:
+        document(summary(record, out / record.run_id))
+    else:
+        print(line(record, out / record.run_id))
+    if record.status == FINISHED:
+        return 0
+    if record.status == NONFINITE:
+        say(f"efficient: error: {_why(record)}; lower the learning rate or clip the gradient")
+        return 3
+    say(
+        f"efficient: interrupted at step {record.steps} of {record.steps_planned}; "
+        "the same command goes on from there"
+    )
+    return 128 + (caught[0] if caught else signal.SIGINT)
+
+
+def summary(record: Record, directory: Path) -> dict[str, Any]:
+    """The record without its long parts, for programs."""
+    plain = {name: value for name, value in to_dict(record).items() if name not in LONG}
+    return plain | {"directory": str(directory)}
+
+
+def line(record: Record, directory: Path) -> str:
+    """What a run came to."""
+    cost = record.cost
+    scores = [f"{name} {quality(record, name)}" for name in record.scores]
+    flops = cost.flops_executed
+    parts = [
+        f"{record.run_id}: {record.status}",
+        *scores,
+        f"train {number.seconds(cost.train_s)}",
+        f"total {number.seconds(cost.total_s)}",
+        "executed FLOPs unknown" if flops is None else f"executed {number.scaled(flops, 'FLOP')}",
+        str(directory),
+    ]
+    return ", ".join(parts)
+
+
+def _why(record: Record) -> str:
+    return record.notes[-1] if record.notes else "the loss is not finite"
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """The number of the first signal that arrives inside, there at the end, whoever handles it."""
+    caught: list[int] = []
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        reader.setblocking(False)
+        writer.setblocking(False)
+        before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        try:
+            yield caught
+        finally:
+            signal.set_wakeup_fd(before)
+            with contextlib.suppress(BlockingIOError):
+                caught += reader.recv(1)

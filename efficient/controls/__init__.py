@@ -1,0 +1,1 @@
+"""What if it were not deep? Models without a network, scored on the same targets."""
