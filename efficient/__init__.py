@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from efficient.config import Config as Config
+    from efficient.cost.flops import flops as flops
+    from efficient.ledger.record import Record as Record
+    from efficient.run import train as train
+    from efficient.variants import Variant as Variant
 
 __version__ = "0.1.0"
 

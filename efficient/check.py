@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx, traverse_util
+from jax.experimental.compilation_cache import compilation_cache
 
 from efficient.config import Config, find_type, from_json, to_json
 from efficient.data import load
@@ -102,13 +103,14 @@ def check(
     findings = [_try("a frozen dataclass with defaults", functools.partial(_constructible, kind))]
     if not findings[0].passed:
         return findings
+    cases = CASES if cases is None else cases
     refusals = 0
-    for label, config in (CASES if cases is None else cases).items():
-        with tempfile.TemporaryDirectory(prefix="efficient-check-") as folder:
-            found, refused = _examine(label, config, kind(), Path(folder), say)
-        findings += found
-        refusals += refused
-    if refusals == len(CASES if cases is None else cases):
+    with tempfile.TemporaryDirectory(prefix="efficient-check-") as folder, _compiling_once(folder):
+        for label, config in cases.items():
+            found, refused = _examine(label, config, kind(), Path(folder, label), say)
+            findings += found
+            refusals += refused
+    if refusals == len(cases):
         findings.append(Finding("accepts a network", False, "refused every network"))
     return findings
 
@@ -149,6 +151,27 @@ def _examine(
         if contract is _finishes and not findings[-1].passed:
             break
     return findings, False
+
+
+@contextlib.contextmanager
+def _compiling_once(folder: str) -> Iterator[None]:
+    """Programs that are equal are compiled once: the runs of a check differ only in their data."""
+    settings = {
+        "jax_compilation_cache_dir": f"{folder}/programs",
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    try:
+        _set(settings)
+        yield
+    finally:
+        _set(before)
+
+
+def _set(settings: dict[str, Any]) -> None:
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
 
 
 def _try(name: str, contract: Callable[[], str]) -> Finding:

@@ -88,7 +88,9 @@ def load(path: Path | str) -> Experiment:
     file = path / "experiment.py" if path.is_dir() else path
     if not file.is_file():
         near = [p.parent.name for p in Path("experiments").glob("*/experiment.py")]
-        raise ExperimentError(f"experiment {str(path)!r} does not exist; {nearest(path.name, near)}")
+        raise ExperimentError(
+            f"experiment {str(path)!r} does not exist; {nearest(path.name, near)}"
+        )
     spec = importlib.util.spec_from_file_location(f"efficient_experiment_{file.stem}", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -135,7 +137,6 @@ def run(
             continue
         left = sum(p.minutes for p in everything[number:] if not p.done)
         say(f"{prefix}: training, about {left:.1f} minutes left")
-        assert item.config is not None
         record = _train(item, Path(out), data_dir)
         say(f"{prefix}: {record}")
     say(f"{total} runs in {(time.monotonic() - begun) / 60:.1f} minutes")
@@ -143,11 +144,14 @@ def run(
 
 def _train(item: Planned, out: Path, data_dir: Path | str | None) -> str:
     """One process; its log goes beside the runs."""
+    assert item.config is not None, f"{item.label} waits for another run"
     log = out / "logs" / f"{item.label.replace(' ', '-')}.log"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ExperimentError(f"{log.parent} cannot be made ({error.strerror}); choose --out") from None
+        raise ExperimentError(
+            f"{log.parent} cannot be made ({error.strerror}); choose --out"
+        ) from None
     with tempfile.TemporaryDirectory() as folder, log.open("wb") as errors:
         config = Path(folder) / "config.json"
         config.write_text(json.dumps(to_json(item.config)))

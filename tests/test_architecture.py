@@ -87,7 +87,7 @@ OFFENCES = [
     (wrong_arrows, "efficient.train.step", "import efficient.models.mlp"),
     (wrong_arrows, "efficient.train.step", "from efficient.variants import prune"),
     (wrong_arrows, "efficient.train.step", "from efficient import config"),
-    (wrong_arrows, "efficient.train.step", "from efficient.ledger import store"),
+    (wrong_arrows, "efficient.train.step", "from efficient.compare import summary"),
     (wrong_arrows, "efficient.train.step", "import efficient"),
     (wrong_arrows, "efficient.train.step", "from .. import data"),
     (wrong_arrows, "efficient.train.__init__", "from ..workloads.workload import Workload"),

@@ -35,6 +35,11 @@ def compare(arguments: argparse.Namespace) -> int:
         return 0
     experiment.run(asked, arguments.seeds, out, arguments.data_dir, say)
     planned = experiment.plan(asked, arguments.seeds, out)
+    if missing := [item.label for item in planned if not item.done]:
+        raise experiment.ExperimentError(
+            f"{missing[0]} was trained by other code, which changed meanwhile; give the same "
+            "command again"
+        )
     found = [item.record for item in planned if item.record is not None]
     _publish(found, out, asked.title, [], arguments.json)
     return 0

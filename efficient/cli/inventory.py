@@ -83,13 +83,13 @@ def _table(tree: ast.Module, name: str) -> dict[str, str]:
 
 
 def _fields(made: ast.ClassDef) -> dict[str, tuple[str, str]]:
-    return {
-        node.target.id: (ast.unparse(node.annotation), ast.unparse(node.value) if node.value else "")
-        for node in made.body
-        if isinstance(node, ast.AnnAssign)
-        and isinstance(node.target, ast.Name)
-        and not ast.unparse(node.annotation).startswith("ClassVar")
-    }
+    found = {}
+    for node in made.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            kind, value = ast.unparse(node.annotation), node.value
+            if not kind.startswith("ClassVar"):
+                found[node.target.id] = (kind, ast.unparse(value) if value else "")
+    return found
 
 
 def _tree(path: Path) -> ast.Module:

@@ -16,8 +16,8 @@ from rich.table import Table
 
 from efficient.ledger.record import to_dict
 
-#: Columns of a table that goes to a file or another program: nothing is broken or cut there.
-PIPE_WIDTH = 1000
+#: Columns on the screen that a table may take: a path in it is never cut.
+WIDEST = 1000
 
 
 def document(value: Any) -> None:
@@ -51,14 +51,14 @@ def heading(out: Console, text: str) -> None:
 
 
 def table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Rows under names. Columns whose name begins with `>` are of numbers."""
+    """Rows under names, as wide as they are. Columns whose name begins with `>` are of numbers."""
     made = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in columns:
         right = name.startswith(">")
         made.add_column(name.removeprefix(">"), justify="right" if right else "left")
     for row in rows:
         made.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
-    (out if out.is_terminal else Console(file=out.file, width=PIPE_WIDTH)).print(made)
+    Console(file=out.file, width=WIDEST).print(made)
 
 
 def facts(out: Console, pairs: Iterable[tuple[str, Any]]) -> None:
@@ -72,5 +72,5 @@ def facts(out: Console, pairs: Iterable[tuple[str, Any]]) -> None:
 
 
 def _wrapped(line: str, width: int) -> list[str]:
-    options = {"break_long_words": False, "break_on_hyphens": False}
-    return textwrap.wrap(line, max(width, 20), **options) or [""]
+    wide = max(width, 20)
+    return textwrap.wrap(line, wide, break_long_words=False, break_on_hyphens=False) or [""]

@@ -88,7 +88,7 @@ def _train(groups: Any) -> None:
 
 
 def _flops(groups: Any) -> None:
-    example = f'{OVERRIDES}\nexample:\n  efficient flops digits_mlp --model.hidden 1000 1000'
+    example = f"{OVERRIDES}\nexample:\n  efficient flops digits_mlp --model.hidden 1000 1000"
     text = "FLOPs of a config by layer, nothing compiled or trained"
     made = _command(groups, "flops", "flops:flops", text, example, overridable=True)
     _add_config(made)
@@ -110,7 +110,9 @@ def _compare(groups: Any) -> None:
 
 def _report(groups: Any) -> None:
     example = "example:\n  efficient report runs/quickstart --title Quickstart"
-    made = _command(groups, "report", "compare:report", "tables and plots of finished runs", example)
+    made = _command(
+        groups, "report", "compare:report", "tables and plots of finished runs", example
+    )
     made.add_argument("directory", metavar="DIR", help="folder with runs at any depth")
     made.add_argument("--out", metavar="DIR", help="folder that gets report/ (DIR)")
     made.add_argument("--title", help="of the page (the name of DIR)")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from efficient.cli.output import say
+from efficient.ledger.record import Score
 from efficient.run import Progress
 
 LINE_EVERY_S = 10.0
@@ -28,16 +28,14 @@ def display(quiet: bool) -> Iterator[Observe]:
         yield _lines()
 
 
-def describe(progress: Progress) -> str:
-    """Where it stands, for people: rate, time left, loss, and the validation score if new."""
+def describe(progress: Progress, score: Score | None) -> str:
+    """Where a run stands and how fast it goes, in less than 60 columns."""
     steps = progress.step - progress.resumed
     rate = steps / progress.train_s if progress.train_s > 0 else 0.0
-    left = (progress.steps - progress.step) / rate if rate else 0.0
-    text = f"{rate:,.3g} steps/s  {_clock(left)} left  loss {progress.loss:.4f}"
-    if progress.score is not None:
-        score = progress.score
-        text += f"  validation {score.loss:.4f}, {100 * score.accuracy:.2f} %"
-    return text
+    pace = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2f}"
+    left = _clock((progress.steps - progress.step) / rate) if rate else "?"
+    text = f"{progress.step}/{progress.steps} {pace}/s {left} left loss {progress.loss:.3f}"
+    return text + (f" val {score.loss:.3f} {100 * score.accuracy:.1f} %" if score else "")
 
 
 def _lines() -> Observe:
@@ -47,10 +45,9 @@ def _lines() -> Observe:
     def observe(progress: Progress) -> None:
         nonlocal last
         now = time.monotonic()
-        if progress.score is None and now - last < LINE_EVERY_S:
-            return
-        last = now
-        say(f"{progress.phase} {progress.step}/{progress.steps}  {describe(progress)}")
+        if progress.score is not None or now - last >= LINE_EVERY_S:
+            say(f"{progress.phase} {describe(progress, progress.score)}")
+            last = now
 
     return observe
 
@@ -58,26 +55,27 @@ def _lines() -> Observe:
 @contextmanager
 def _bar() -> Iterator[Observe]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Bar(
-        *columns, TextColumn("{task.fields[state]}"), console=Console(stderr=True), transient=True
-    ) as bar:
-        task = bar.add_task("build", total=None, state="")
-        scored = None
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(None),
+        TextColumn("{task.fields[state]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
+        task = bar.add_task("prepare", total=None, state="data, network, compilation")
+        score: Score | None = None
 
         def observe(progress: Progress) -> None:
-            nonlocal scored
-            scored = progress.score or scored
-            shown = describe(dataclasses.replace(progress, score=scored))
+            nonlocal score
+            score = progress.score or score
             bar.update(
                 task,
                 description=progress.phase,
                 completed=progress.step,
                 total=progress.steps,
-                state=shown,
+                state=describe(progress, score),
             )
 
         yield observe

@@ -75,7 +75,9 @@ def _scores(out: Console, record: Record) -> None:
             )
             for p in record.points
         ]
-        table(out, (">step", "phase", ">loss", ">validation loss", ">accuracy", ">train time"), rows)
+        table(
+            out, (">step", "phase", ">loss", ">validation loss", ">accuracy", ">train time"), rows
+        )
 
 
 def _cost(out: Console, record: Record) -> None:

@@ -71,7 +71,9 @@ class NGram:
         if not 1 <= order <= len(train):
             raise ControlError(f"order {order} is not between 1 and the {len(train)} tokens")
         if classes**order >= 2**63:
-            raise ControlError(f"order {order} of {classes} classes is too long; choose a lower one")
+            raise ControlError(
+                f"order {order} of {classes} classes is too long; choose a lower one"
+            )
         rows = train[None]
         lengths = range(1, order + 1)
         return cls(classes, tuple(Table.of(_codes(rows, n, classes)[0], classes) for n in lengths))

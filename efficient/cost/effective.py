@@ -24,7 +24,7 @@ class Effective:
     def __init__(
         self, layers: dict[str, Layer], unpriced: Sequence[str], names: Sequence[str], params: Any
     ):
-        flat = traverse_util.flatten_dict(params, sep="/")
+        flat: dict[str, Any] = traverse_util.flatten_dict(params, sep="/")
         self._layers, self._unpriced, self._names = layers, tuple(unpriced), tuple(names)
         self._sizes = [int(np.prod(flat[name].shape)) for name in names]
         self._sums = np.zeros(len(self._names) + 1, np.int64)

@@ -28,7 +28,7 @@ def machine() -> Machine:
         devices=jax.device_count(),
         cpu=model,
         cpu_features=tuple(name for name in FEATURES if name in flags),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        cores=_cores(),
         memory_bytes=_memory_bytes(),
         host=platform.system().lower() + " " + platform.machine(),
     )
@@ -63,6 +63,13 @@ def _processor() -> tuple[str, set[str]]:
     facts = dict(line.split(":", 1) for line in lines if ":" in line)
     facts = {key.strip(): value.strip() for key, value in facts.items()}
     return facts.get("model name", platform.machine()), set(facts.get("flags", "").split())
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _memory_bytes() -> int | None:

@@ -15,10 +15,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx, traverse_util
+from flax import nnx
 
 from efficient.models.layers import ConvNorm, Storage, weighted_layers
 from efficient.models.operand import Cast, IntegerOperation, integer_scale, round_to_grid, wrap
+from efficient.models.tree import flatten, nest
 
 STEP = "kernel_step"
 
@@ -58,7 +59,7 @@ def pack(graph: Any, params: Any, rest: Any) -> Packed:
             layer.kernel = nnx.Param(layer.kernel[...].astype(layer.storage.dtype))
         storage[path] = dataclasses.asdict(layer.storage)
     _, shipped, _ = nnx.split(model, nnx.Param, ...)
-    flat = traverse_util.flatten_dict(nnx.to_pure_dict(shipped), sep="/")
+    flat = flatten(nnx.to_pure_dict(shipped))
     return Packed({n: np.asarray(a) for n, a in (flat | steps).items()}, storage)
 
 
@@ -81,7 +82,7 @@ def unpack(model: nnx.Module, packed: Packed) -> tuple[Any, dict[str, Any]]:
             wrap(layer, partial(Cast, dtype=storage.dtype))
     model.eval()
     graph, params, rest = nnx.split(model, nnx.Param, ...)
-    expected = traverse_util.flatten_dict(nnx.to_pure_dict(params), sep="/")
+    expected = flatten(nnx.to_pure_dict(params))
     named = {n.replace(STEP, "slots/scale"): a for n, a in packed.arrays.items()}
     for name in sorted(set(expected) | set(named)):
         if name not in named or name not in expected:
@@ -89,7 +90,7 @@ def unpack(model: nnx.Module, packed: Packed) -> tuple[Any, dict[str, Any]]:
         if named[name].shape != expected[name].shape:
             shapes = f"{named[name].shape}, the network has {expected[name].shape}"
             raise ValueError(f"array {name!r} is of shape {shapes}")
-    weights = traverse_util.unflatten_dict({n: jnp.asarray(a) for n, a in named.items()}, sep="/")
+    weights = nest({n: jnp.asarray(a) for n, a in named.items()})
     constants = nnx.to_pure_dict(rest)
 
     def predict(weights: Any, inputs: jax.Array) -> jax.Array:

@@ -47,8 +47,9 @@ def round_to_grid(values: jax.Array, scale: jax.Array, bits: int) -> jax.Array:
 class IntegerOperation:
     """A contraction of int8 arrays, scaled back to float32.
 
-    `inner` contracts int8 to int32, or looks up rows for integer inputs; the slot `scale` holds the kernel's steps,
-    (outputs,) float32. With 32-bit activations the kernel is scaled first and the sum is float.
+    `inner` contracts int8 to int32, or looks up rows for integer inputs; the slot `scale` holds
+    the kernel's steps, (outputs,) float32. With 32-bit activations the kernel is scaled first and
+    the sum is float.
     """
 
     inner: Any

@@ -8,6 +8,7 @@ the cumulative cost of its process, so the last line of each process is that pro
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from efficient.cost.clock import Clock
 from efficient.ledger.record import FINISHED, NONFINITE, Process, from_dict, to_dict
 from efficient.ledger.store import RECORD, StoreError, append_line, read_lines, read_record
 
-JOURNAL = "attempts.jsonl"
+JOURNAL, LOG = "attempts.jsonl", "log.txt"
 DONE = (FINISHED, NONFINITE)
 FLOPS = ("flops_executed", "flops_eval", "flops_scoring")
 
@@ -72,9 +73,23 @@ class Attempt:
             ) from None
         return cls(directory.name, directory, bills(directory))
 
-    def journal(
-        self, clock: Clock, steps: int, flops: dict[str, int | None], outcome: str
-    ) -> None:
+    @contextlib.contextmanager
+    def logging(self) -> Iterator[None]:
+        """Keep what the package logs meanwhile in the attempt's `log.txt`."""
+        logger = logging.getLogger("efficient")
+        handler = logging.FileHandler(self.directory / LOG, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        level = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+            logger.removeHandler(handler)
+            handler.close()
+
+    def journal(self, clock: Clock, steps: int, flops: dict[str, int | None], outcome: str) -> None:
         """Append this process's cumulative bill; `killed` until it says otherwise."""
         laps = clock.laps()
         bill = Process(self.number, outcome, steps, sum(laps.values()), laps, **flops)

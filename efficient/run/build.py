@@ -124,7 +124,8 @@ def build(config: Config, dataset: Dataset, out: Path) -> Built:
     """
     workload = config.workload
     workload.check(dataset)
-    signature = Signature(*workload.signature(dataset), dataset.kind)
+    shape, classes = workload.signature(dataset)
+    signature = Signature(shape, classes, dataset.kind)
     examples = workload.examples(dataset, "train")
     if config.batch_size > examples:
         raise VariantError(

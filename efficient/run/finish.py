@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 import optax
-from flax import nnx, traverse_util
+from flax import nnx
 
 from efficient.config import to_json, type_name
 from efficient.cost.flops import count
@@ -30,9 +31,10 @@ from efficient.ledger.record import (
     SplitFacts,
     to_dict,
 )
+from efficient.ledger.source import source
 from efficient.ledger.store import digest_file, write_bytes, write_record
 from efficient.models.network import NETWORKS
-from efficient.ledger.source import source
+from efficient.models.tree import flatten
 from efficient.run.attempt import FLOPS
 from efficient.run.build import Built
 from efficient.run.parent import ROLES, WEIGHTS, load
@@ -43,6 +45,7 @@ from efficient.variants import VARIANTS
 from efficient.variants.distill import divergence
 from efficient.workloads import score
 
+_log = logging.getLogger(__name__)
 ARTEFACT, PREDICTIONS = "artefact", "predictions.npz"
 
 
@@ -88,6 +91,7 @@ def finish(
             files=_files(directory),
         )
         write_record(directory, record)
+    _log.info("%s: %s", record.status, record.scores)
     if status == FINISHED:
         shutil.rmtree(directory / "checkpoints", ignore_errors=True)
     return record
@@ -201,7 +205,7 @@ def _distance(
 def _save_weights(path: Path, weights: Any) -> None:
     """Training weights `(params, rest)`, which other runs start from or are taught by."""
     trees = dict(zip(ROLES, jax.device_get(weights), strict=True))
-    format.save_arrays(path, traverse_util.flatten_dict(trees, sep="/"))
+    format.save_arrays(path, flatten(trees))
 
 
 def _cost(training: Training, status: str, packed: Packed | None, inference: int | None) -> Cost:

@@ -8,13 +8,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import nnx, traverse_util
+from flax import nnx
 
 from efficient.config import Config, from_json
 from efficient.deploy.format import load_arrays
 from efficient.ledger.record import FINISHED, Parent, Record
 from efficient.ledger.store import find_run, read_record
 from efficient.models.signature import Signature
+from efficient.models.tree import flatten, nest
 from efficient.variants import Composition, VariantError, compose
 
 WEIGHTS = "weights.safetensors"
@@ -82,13 +83,13 @@ def read_weights(directory: Path, made: Composition) -> tuple[Any, Any]:
     """
     arrays = load_arrays(directory / WEIGHTS)
     trees = dict(zip(ROLES, (made.params, made.rest), strict=True))
-    expected = {n: a.shape for n, a in traverse_util.flatten_dict(trees, sep="/").items()}
+    expected = {n: a.shape for n, a in flatten(trees).items()}
     if {n: a.shape for n, a in arrays.items()} != expected:
         raise VariantError(
             f"the weights of {directory.name} are of another network; "
             "give this run the same model, or choose another run"
         )
-    tree = traverse_util.unflatten_dict({n: jnp.asarray(a) for n, a in arrays.items()}, sep="/")
+    tree = nest({n: jnp.asarray(a) for n, a in arrays.items()})
     return tree.get("params", {}), tree.get("rest", {})
 
 

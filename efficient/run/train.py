@@ -41,8 +41,8 @@ def train(
         built = build(config, dataset, out)
         name = f"{config.workload.name}-{config.label}".replace(":", ".")
         attempt = Attempt.open(out, f"{name}-s{config.seed}-{request[:8]}")
-    with interruptible() as caught:
+    with attempt.logging(), interruptible() as caught:
         training = Training.begin(built, attempt, clock, observe or (lambda progress: None))
         training.caught = caught
         status = training.run()
-    return finish(training, status, request, started, lineage, out)
+        return finish(training, status, request, started, lineage, out)

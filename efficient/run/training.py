@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ from efficient.train.step import TrainState
 from efficient.variants import Phase, Work
 
 CURVE = "curve.jsonl"
+_log = logging.getLogger(__name__)
 
 
 class Best(NamedTuple):
@@ -159,10 +161,7 @@ class Training:
             self.steps_run += stretch.steps
             self.charge("flops_executed", cost[stretch.steps])
             if not stretch.finite:
-                first = (
-                    stretch.step - stretch.steps + 1 + int(np.argmin(np.isfinite(stretch.losses)))
-                )
-                self.notes.append(f"the loss is not finite from step {first} on")
+                self.notes.append(f"the loss is not finite from step {stretch.first_nonfinite} on")
                 self.journal(NONFINITE)
                 return NONFINITE
             self.effective.add(stretch.kept)
@@ -180,8 +179,8 @@ class Training:
 
     def _point(self, phase: Phase, stretch: Stretch) -> Point | None:
         """Score on validation where the curve has a point."""
-        every = self.built.config.evaluations / self.built.steps
-        if int(stretch.step * every) == int((stretch.step - stretch.steps) * every):
+        points, steps = self.built.config.evaluations, self.built.steps
+        if stretch.step * points // steps == (stretch.step - stretch.steps) * points // steps:
             return None
         weights = (self.state.params, self.state.rest)
         score, _ = self.score(self.validation, weights)
@@ -205,13 +204,16 @@ class Training:
         return point
 
     def _tell(self, phase: Phase, stretch: Stretch, point: Point | None) -> None:
+        found = f", validation {point.validation}" if point else ""
+        loss = float(stretch.losses[-1])
+        _log.info("%s step %d/%d loss %.4f%s", phase.name, self.step, self.built.steps, loss, found)
         self.observe(
             Progress(
                 run_id=self.attempt.run_id,
                 phase=phase.name,
                 step=stretch.step,
                 steps=self.built.steps,
-                loss=float(stretch.losses[-1]),
+                loss=loss,
                 score=point.validation if point else None,
                 train_s=self.clock.laps().get("train", 0.0),
                 resumed=self.resumed,
@@ -241,6 +243,8 @@ class Training:
     def _restore(self) -> None:
         found = checkpoint.newest(self._folder, self._tree(), self.notes)
         curve = self.attempt.directory / CURVE
+        for note in self.notes:
+            _log.warning(note)
         if found is None:
             curve.unlink(missing_ok=True)
             return
@@ -248,6 +252,7 @@ class Training:
         self.state, self.kept = tree["state"], tree["kept"]
         self.effective.restore(found.tree["effective"])
         self.step, self.phase, self.resumed = found.step, found.phase, found.step
+        _log.info("goes on from step %d, process %d", self.step, self.attempt.number)
         if "best" in tree and np.isfinite(loss := float(found.tree["best"][0])):
             self.best = Best(loss, *tree["best"][1:])
         lines = read_lines(curve) if curve.is_file() else []

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from efficient.train.step import Metrics, Program, TrainState, chunk, epoch_order, evaluate
+from efficient.train.step import Program, TrainState, chunk, epoch_order, evaluate
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,11 @@ class Loop:
         """Compile for a phase of `steps`: the order, the chunk, and the tail if there is one."""
         self.state = state
         order = functools.partial(epoch_order, examples=self.examples)
-        self._order = compile_ahead(order, state.key, np.int32(0))
+        self._order = compile_ahead(order, state.key, _number(0))
         for length in {min(self.length, steps), steps % self.length} - {0}:
             rows = tuple(self._zeros for _ in range(self._rows_needed(length)))
             program = functools.partial(chunk, self.program, length, self.batch_size)
-            inputs = (state, self.data, rows, np.int32(0), self.frozen)
+            inputs = (state, self.data, rows, _number(0), self.frozen)
             self.chunks[length] = compile_ahead(program, *inputs, donate=(0,))
 
     def lengths(self, done: int, steps: int) -> list[int]:
@@ -98,20 +98,26 @@ class Loop:
     def run(self, step: int, end: int) -> Iterator[Stretch]:
         """Train from `step` to `end`, both counted from the start of the run.
 
-        `state` is the newest state whenever the generator has yielded.
+        `state` is the newest state whenever the generator has yielded. The orders of the next
+        chunk are dispatched behind the running one, whose results are then fetched once.
         """
-        for length in self.lengths(0, end - step):
-            self.state, metrics = self._advance(step, length)
-            losses, kept = jax.device_get(metrics)
+        lengths = self.lengths(0, end - step)
+        for length, following in zip(lengths, [*lengths[1:], 0], strict=True):
+            rows = self._orders(step, length)
+            inputs = (self.state, self.data, rows, _number(step // self.batches), self.frozen)
+            self.state, metrics = self.chunks[length].run(*inputs)
             step += length
+            if following:
+                self._orders(step, following)
+            losses, kept = jax.device_get(metrics)
             yield Stretch(step, losses, kept)
 
-    def _advance(self, step: int, length: int) -> tuple[TrainState, Metrics]:
+    def _orders(self, step: int, length: int) -> tuple[jax.Array, ...]:
+        """The orders of every epoch that the chunk can touch; each is computed once."""
         first = step // self.batches
         rows = tuple(self._row(first + i) for i in range(self._rows_needed(length)))
         self._rows = {epoch: row for epoch, row in self._rows.items() if epoch >= first}
-        inputs = (self.state, self.data, rows, np.int32(first), self.frozen)
-        return self.chunks[length].run(*inputs)
+        return rows
 
     def _rows_needed(self, length: int) -> int:
         return (length + self.batches - 2) // self.batches + 1
@@ -119,7 +125,7 @@ class Loop:
     def _row(self, epoch: int) -> jax.Array:
         if epoch not in self._rows:
             assert self._order is not None and self.state is not None
-            self._rows[epoch] = self._order.run(self.state.key, np.int32(epoch))
+            self._rows[epoch] = self._order.run(self.state.key, _number(epoch))
         return self._rows[epoch]
 
     @functools.cached_property
@@ -152,3 +158,8 @@ class Evaluation:
         assert self.compiled is not None, "prepare comes first"
         measures = jax.device_get(self.compiled.run(weights, self.data))
         return jax.tree.map(lambda x: x[: self.examples], measures)
+
+
+def _number(value: int) -> jax.Array:
+    """() int32 on the device, by an explicit transfer: an implicit one trips a transfer guard."""
+    return jax.device_put(np.int32(value))

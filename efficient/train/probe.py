@@ -55,6 +55,6 @@ class Probe:
             found = [compiled.run(params, self.rest, self.batch(i)) for i in range(batches)]
             found = jax.block_until_ready(found)
         once = count(compiled.jaxpr, platform=self.platform).total
-        known = self.flops is not None and once is not None
-        self.flops = self.flops + batches * once if known else None
+        spent = self.flops
+        self.flops = None if spent is None or once is None else spent + batches * once
         return found

@@ -90,7 +90,7 @@ def compose(
     def apply(params, rest, inputs):
         module = nnx.merge(training, params, rest)
         logits = module(inputs)
-        return Outputs(logits), nnx.to_pure_dict(nnx.split(module, nnx.Param, ...)[2])
+        return Outputs(logits), nnx.to_pure_dict(nnx.state(module, nnx.Not(nnx.Param)))
 
     def predict(params, rest, inputs):
         return nnx.merge(evaluating, params, rest)(inputs)

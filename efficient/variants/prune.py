@@ -18,9 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import traverse_util
 from jax import lax
 
+from efficient.models.tree import flatten, nest
 from efficient.variants.variant import (
     Plan,
     Probe,
@@ -129,15 +129,13 @@ class Prune(Variant):
     def _cut(self, work: Work, probe: Probe) -> Work:
         """Between the phases of one_shot: choose by magnitude, and zero what goes."""
         state = next(s for s in _states(work.opt_state))
-        flat = traverse_util.flatten_dict(work.params, sep="/")
+        flat = flatten(work.params)
         sizes = {name: mask.size for name, mask in state.masks.items()}
         counts = jnp.asarray(self.kept(sizes, self.sparsity))
         masks, kept = select({name: flat[name] for name in state.masks}, counts, self.scope)
         flat |= {name: jnp.where(mask, flat[name], 0) for name, mask in masks.items()}
         opt_state = optax.tree.set(work.opt_state, masks=masks, kept=kept)
-        return replace(
-            work, params=traverse_util.unflatten_dict(flat, sep="/"), opt_state=opt_state
-        )
+        return replace(work, params=nest(flat), opt_state=opt_state)
 
 
 def select(
@@ -186,21 +184,21 @@ def _masked(
     names = sorted(sizes)
 
     def init(params):
-        flat = traverse_util.flatten_dict(params, sep="/")
+        flat = flatten(params)
         masks = {name: jnp.ones(flat[name].shape, bool) for name in names}
         kept = jnp.array([sizes[name] for name in names], jnp.int32)
         return PruneState(jnp.int32(0), masks, kept, inner.init(params))
 
-    def update(grads, state, params=None):
+    def update(updates, state, params=None):
         if params is None:
             raise VariantError("pruning needs the parameters: call update(grads, state, params)")
-        grads = _at(names, lambda name, g: jnp.where(state.masks[name], g, 0), grads)
-        updates, inner_state = inner.update(grads, state.inner, params)
+        updates = _at(names, lambda name, g: jnp.where(state.masks[name], g, 0), updates)
+        updates, inner_state = inner.update(updates, state.inner, params)
         masks, kept = state.masks, state.kept
         if ramp is not None:
-            weights = traverse_util.flatten_dict(optax.apply_updates(params, updates), sep="/")
+            weights = flatten(optax.apply_updates(params, updates))
             masks, kept = _refresh(state, {name: weights[name] for name in names}, scope, ramp)
-        flat = traverse_util.flatten_dict(params, sep="/")
+        flat = flatten(params)
         updates = _at(names, lambda name, u: jnp.where(masks[name], u, -flat[name]), updates)
         return updates, PruneState(state.count + 1, masks, kept, inner_state)
 
@@ -219,9 +217,9 @@ def _refresh(state: PruneState, weights: dict[str, jax.Array], scope: str, ramp:
 
 def _at(names: list[str], change: Callable[[str, jax.Array], jax.Array], tree: Any) -> Any:
     """`change(name, leaf)` at the named leaves of nested dicts."""
-    flat = traverse_util.flatten_dict(tree, sep="/")
+    flat = flatten(tree)
     flat |= {name: change(name, flat[name]) for name in names}
-    return traverse_util.unflatten_dict(flat, sep="/")
+    return nest(flat)
 
 
 def _states(tree: Any) -> list[PruneState]:

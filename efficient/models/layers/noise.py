@@ -1,7 +1,7 @@
 """Randomness inside a model: a stream of its own for every layer that draws.
 
 Keys are those of jax (threefry); the many bits of a mask are a hash of key and position, 20 to 40
-times faster on a CPU. Mixing function: C. Wellons 2018, lowbias32, github.com/skeeto/hash-prospector.
+times faster on a CPU. The mixing function is lowbias32 (C. Wellons 2018, hash-prospector).
 """
 
 from __future__ import annotations

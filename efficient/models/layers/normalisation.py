@@ -24,7 +24,8 @@ class ConvNorm(nnx.Module):
 
     In training the statistics are those of the batch (variance of the population, from the mean
     of the squares, as in flax) and the running ones move by `1 - MOMENTUM` towards them;
-    `model.eval()` uses the running ones. A folded layer is a convolution with a bias and has no statistics.
+    `model.eval()` uses the running ones. A folded layer is a convolution with a bias and has no
+    statistics.
 
     Args:
         inputs: channels of the input.
@@ -87,8 +88,7 @@ class ConvNorm(nnx.Module):
         squares = jnp.square(outputs).mean((0, 1, 2))
         variance = jnp.maximum(squares - jnp.square(mean), 0.0)
         for running, seen in ((self.mean, mean), (self.variance, variance)):
-            moved = MOMENTUM * running[...] + (1 - MOMENTUM) * lax.stop_gradient(seen)
-            running[...] = moved
+            running[...] = MOMENTUM * running[...] + (1 - MOMENTUM) * lax.stop_gradient(seen)
         return mean, variance
 
 

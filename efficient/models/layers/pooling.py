@@ -15,18 +15,18 @@ def max_pool(images: jax.Array, window: int = 2) -> jax.Array:
     (batch, height, width, channels) to (batch, height // window, width // window, channels).
     The gradient of equal maxima is shared among them.
     """
-    batch, height, width, channels = images.shape
-    height, width = height // window * window, width // window * window
-    corners = [(top, left) for top in range(window) for left in range(window)]
-    slices = [
-        lax.slice(
-            images, (0, top, left, 0), (batch, height, width, channels), (1, window, window, 1)
-        )
-        for top, left in corners
-    ]
-    return functools.reduce(jnp.maximum, slices)
+    return _maximum(_maximum(images, 1, window), 2, window)
 
 
 def mean_pool(images: jax.Array) -> jax.Array:
     """(batch, height, width, channels) to (batch, channels): the mean over all pixels."""
     return images.mean((1, 2))
+
+
+def _maximum(images: jax.Array, axis: int, window: int) -> jax.Array:
+    """Maximum of every `window` neighbours along an axis."""
+    end = images.shape[axis] // window * window
+    neighbours = [
+        lax.slice_in_dim(images, first, end, window, axis=axis) for first in range(window)
+    ]
+    return functools.reduce(jnp.maximum, neighbours)

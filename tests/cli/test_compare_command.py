@@ -1,0 +1,54 @@
+"""`efficient compare` and `efficient sample`, from planning to the page and the text."""
+
+from __future__ import annotations
+
+import pytest
+
+EXPERIMENT = """
+import dataclasses
+
+from efficient.config import load_preset
+from efficient.experiment import Arm, Experiment
+
+config = dataclasses.replace(load_preset("digits_mlp"), train_for="4 steps", evaluations=1)
+experiment = Experiment(title="One arm", arms=(Arm("baseline", config),), seeds=2)
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    folder = tmp_path / "experiments" / "one_arm"
+    folder.mkdir(parents=True)
+    (folder / "experiment.py").write_text(EXPERIMENT)
+    return folder
+
+
+def test_compare_runs_what_is_missing(command, experiment, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dry = command("compare", "one_arm", "--dry-run", "--json").document
+    assert [run["done"] for run in dry["runs"]] == [False, False] and dry["missing"] == 2
+    assert not (tmp_path / "runs").exists()
+    done = command("compare", experiment, "--seeds", "1", "--json")
+    assert done.code == 0, done.err
+    assert done.document["title"] == "One arm" and len(done.document["rows"]) == 1
+    assert (tmp_path / "runs" / "one_arm" / "report" / "index.html").is_file()
+    text = command("compare", "one_arm", "--dry-run").out
+    assert "2 runs, 1 missing, about 1.0 minutes" in text
+    again = command("compare", "one_arm", "--seeds", "1")
+    assert "finished before" in again.err and "page: " in again.out
+
+
+def test_sample_goes_on_from_the_prompt(command, text_config, tmp_path):
+    trained = command("train", text_config, "--out", tmp_path, "--json")
+    assert trained.code == 0, trained.err
+    run = trained.document["run_id"]
+    words = ("sample", run, "--out", tmp_path, "--prompt", "def ", "--length", "24")
+    made = command(*words, "--json").document
+    assert made["text"].startswith("def ") and len(made["text"]) > 4
+    assert command(*words).out == made["text"] + "\n"
+    assert command(*words, "--seed", "1").out != made["text"] + "\n"
+    greedy = [command(*words, "--temperature", "0", "--seed", seed).out for seed in ("1", "2")]
+    assert greedy[0] == greedy[1]
+    for wrong, text in (("--temperature", "-1"), ("--prompt", "")):
+        done = command(*words, wrong, text)
+        assert done.code in (1, 2) and done.err.count("\n") == 1
