@@ -144,7 +144,11 @@ def run(
 
 def _train(item: Planned, out: Path, data_dir: Path | str | None) -> str:
     """One process; its log goes beside the runs."""
-    assert item.config is not None, f"{item.label} waits for another run"
+    if item.config is None:
+        raise ExperimentError(
+            f"{item.label} needs a run that other code trained, because the code changed "
+            "meanwhile; give the same command again"
+        )
     log = out / "logs" / f"{item.label.replace(' ', '-')}.log"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)

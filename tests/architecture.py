@@ -16,11 +16,13 @@ from pathlib import Path
 #: Room -> the rooms it may import; "ledger.record" allows that module of the room only.
 MAY_IMPORT = {
     "cli": (
-        "config run experiment report compare deploy train variants models workloads data"
+        "config run check experiment report compare deploy train variants models workloads data"
         " cost ledger"
     ),
+    "check": "config run variants workloads models train ledger cost data",
     "experiment": "config ledger",
     "run": "config data workloads models variants train deploy cost ledger",
+    "controls": "data workloads cost ledger",
     "report": "compare ledger",
     "compare": "ledger",
     "deploy": "models ledger",

@@ -6,6 +6,7 @@ the processes which tests start run under the same rules.
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
 from pathlib import Path
@@ -49,6 +50,24 @@ def session_folders():
         patch.setenv("EFFICIENT_CACHE_DIR", str(Path(folder, "cache")))
         patch.setenv("TFDS_DATA_DIR", str(Path(folder, "tfds")))
         yield
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """`trained(config) -> Record`: one run for each config of this session, in `trained.out`.
+
+    Teachers and references are found there too. Who needs a run of his own gives his own folder
+    to `efficient.train`.
+    """
+
+    @functools.cache
+    def train(config):
+        from efficient.run import train
+
+        return train(config, out)
+
+    out = train.out = tmp_path_factory.mktemp("runs")
+    return train
 
 
 @pytest.fixture(scope="session")

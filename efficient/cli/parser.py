@@ -61,6 +61,9 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     if rest and not arguments.overridable:
         options = arguments.parser._option_string_actions
         raise UsageError(f"option {rest[0]!r} is unknown; {_nearest(rest[0], options)}")
+    if arguments.overridable and arguments.help and arguments.config is None:
+        arguments.parser.print_help()
+        raise SystemExit(0)
     arguments.overrides = rest
     module, _, name = arguments.command.partition(":")
     return getattr(importlib.import_module(f"efficient.cli.{module}"), name), arguments
@@ -72,7 +75,7 @@ def _tree() -> tuple[Parser, dict[str, Parser]]:
     )
     parser.add_argument("--version", action="version", version=f"efficient-jax {__version__}")
     groups = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for add in (_train, _compare, _report, _list, _show, _flops, _data, _sample):
+    for add in (_train, _compare, _report, _list, _show, _flops, _data, _sample, _check):
         add(groups)
     return parser, groups.choices
 
@@ -142,6 +145,22 @@ def _sample(groups: Any) -> None:
     made.add_argument("--length", type=_count, default=256, metavar="N", help="tokens (256)")
     made.add_argument("--temperature", type=float, default=1.0, help="0: most probable (1.0)")
     made.add_argument("--seed", type=int, default=0, metavar="N", help="of the samples (0)")
+    _add_json(made)
+
+
+def _check(groups: Any) -> None:
+    example = "example:\n  efficient check my_method:MyVariant"
+    text = "the contract tests of a variant, on two tiny runs"
+    made = _command(groups, "check", "check:check", text, example)
+    made.add_argument("variant", metavar="VARIANT", help="name, or your own module:Attribute")
+    _add_json(made)
+
+
+def _check(groups: Any) -> None:
+    example = "example:\n  efficient check my_method:MyVariant"
+    text = "try a variant on tiny runs: does it keep the contracts?"
+    made = _command(groups, "check", "check:check", text, example)
+    made.add_argument("variant", metavar="VARIANT", help="module:Attribute, or a known name")
     _add_json(made)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 
 from efficient.data import Dataset
@@ -105,7 +106,7 @@ def window_bits(model: NGram, workload: LanguageModel, dataset: Dataset, split: 
     A history does not reach beyond the left edge of its window, as a network's does not: the
     first target of a window is predicted from one token.
     """
-    index = np.arange(workload.examples(dataset, split), dtype=np.int32)
+    index = jnp.arange(workload.examples(dataset, split), dtype=jnp.int32)
     batch = workload.window(workload.arrays(dataset, split), index)
     rows = np.concatenate([np.asarray(batch.inputs)[:, :1], np.asarray(batch.targets)], axis=1)
     return model.bits(rows)[:, :, 1:].mean(axis=(1, 2))

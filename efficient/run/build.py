@@ -57,6 +57,11 @@ class Built:
         return steps_of(self.plan)
 
     @property
+    def key(self) -> jax.Array:
+        """The seed as data: (2,) uint32."""
+        return jax.random.key_data(jax.random.key(self.config.seed, impl="threefry2x32"))
+
+    @property
     def examples(self) -> int:
         return self.config.workload.examples(self.dataset, "train")
 
@@ -84,16 +89,20 @@ class Built:
 
     def examples_unique(self, steps: int) -> int:
         """Training examples met by then; an epoch leaves its last incomplete batch out."""
-        seen = steps * self.config.batch_size
-        first_epoch = self.examples // self.config.batch_size * self.config.batch_size
-        return seen if seen <= first_epoch else self.examples
+        size, key = self.config.batch_size, self.key
+        batches, met = self.examples // size, np.zeros(self.examples, bool)
+        for epoch in range(-(-steps // batches)):
+            order = stepping.epoch_order(key, jax.numpy.int32(epoch), self.examples)
+            met[order[: min(batches, steps - epoch * batches) * size]] = True
+            if met.all():
+                break
+        return int(met.sum())
 
     def initial(self) -> TrainState:
         """The state before the first step."""
         params, rest = jax.tree.map(jax.numpy.array, self.start)
-        key = np.asarray(jax.random.key_data(jax.random.key(self.config.seed, impl="threefry2x32")))
         opt_state = self.program.optimizer.init(params)
-        return TrainState(jax.numpy.int32(0), jax.numpy.asarray(key), params, rest, opt_state)
+        return TrainState(jax.numpy.int32(0), self.key, params, rest, opt_state)
 
     def loop(self) -> Loop:
         config = self.config

@@ -54,6 +54,7 @@ MISTAKES = [
     ("show nobody", 1, "no run 'nobody'"),
     ("show", 2, "RUN"),
     ("list --jsn", 2, "did you mean '--json'?"),
+    ("check prun", 1, "did you mean 'prune'?"),
     ("data show mnist", 1, "efficient data prepare mnist"),
     ("data show 3/4", 1, "not a dataset name"),
     ("data shwo digits", 2, "invalid choice"),

@@ -47,8 +47,6 @@ def test_sample_goes_on_from_the_prompt(command, text_config, tmp_path):
     assert made["text"].startswith("def ") and len(made["text"]) > 4
     assert command(*words).out == made["text"] + "\n"
     assert command(*words, "--seed", "1").out != made["text"] + "\n"
-    greedy = [command(*words, "--temperature", "0", "--seed", seed).out for seed in ("1", "2")]
-    assert greedy[0] == greedy[1]
     for wrong, text in (("--temperature", "-1"), ("--prompt", "")):
         done = command(*words, wrong, text)
         assert done.code in (1, 2) and done.err.count("\n") == 1

@@ -132,6 +132,19 @@ def test_every_command_has_an_example_that_is_read():
         assert arguments.parser.prog.startswith(f"efficient {name}")
 
 
+@pytest.mark.parametrize("passed", [True, False])
+def test_check_says_what_is_broken(command, monkeypatch, passed):
+    from efficient.check import Finding
+
+    findings = [Finding("finishes", True, "12 steps"), Finding("is neutral", passed, "a detail")]
+    monkeypatch.setattr("efficient.cli.check.examine", lambda name, say: findings)
+    done = command("check", "own_method:Mine")
+    assert done.code == (0 if passed else 1)
+    assert f"own_method:Mine: {1 + passed} of 2 contracts kept" in done.out
+    assert ("BROKEN  is neutral: a detail" in done.out) == (not passed)
+    assert command("check", "own_method:Mine", "--json").document["passed"] == passed
+
+
 def test_version_and_help_return(command):
     assert command("--version").out.startswith("efficient-jax ")
     assert command().out == command("--help").out != ""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import signal
 
-import pytest
-
 from efficient.cli import progress
 from efficient.config import from_json, load_preset, to_json
 from efficient.ledger.store import read_record
@@ -84,27 +82,25 @@ def test_a_loss_that_is_not_finite_has_its_own_code(command, tmp_path):
     assert ": nonfinite, " in done.out
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_goes_on(command, tmp_path, monkeypatch, number, code):
+def test_an_interrupted_run_goes_on(command, tmp_path, monkeypatch):
+    words = ("train", "digits_mlp", "--train-for", "30 steps", "--model.hidden", "16")
+    words += ("--evaluations", "3", "--out", tmp_path)
     describe = progress.describe
+    for number, code, step in ((signal.SIGINT, 130, 10), (signal.SIGTERM, 143, 20)):
 
-    def interrupt(*arguments):
-        signal.raise_signal(number)
-        return describe(*arguments)
+        def interrupt(*arguments, number=number):
+            signal.raise_signal(number)
+            return describe(*arguments)
 
-    words = ("train", "digits_mlp", "--train-for", "20 steps", "--model.hidden", "16")
-    words += ("--evaluations", "2", "--out", tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(progress, "describe", interrupt)
-        stopped = command(*words)
-    assert stopped.code == code
-    assert "interrupted at step 10 of 20" in stopped.err.splitlines()[-1]
+        with monkeypatch.context() as patch:
+            patch.setattr(progress, "describe", interrupt)
+            stopped = command(*words)
+        assert stopped.code == code
+        assert f"interrupted at step {step} of 30" in stopped.err.splitlines()[-1]
     after = command(*words, "--json")
     assert after.code == 0 and after.document["status"] == "finished"
-    assert [p["outcome"] for p in after.document["cost"]["processes"]] == [
-        "interrupted",
-        "finished",
-    ]
+    outcomes = [process["outcome"] for process in after.document["cost"]["processes"]]
+    assert outcomes == ["interrupted", "interrupted", "finished"]
     assert len(list(tmp_path.iterdir())) == 1
 
 

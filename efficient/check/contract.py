@@ -1,9 +1,4 @@
-"""Does a technique keep the contracts of its seams? What a user's own variant is tested by.
-
-A variant is tried with its default fields on two tiny runs, one of images and one of text, in a
-temporary folder. A network that it refuses in one line is passed over, as long as it accepts the
-other one.
-"""
+"""The contracts of the seams. Each function returns what it saw, or raises what is broken."""
 
 from __future__ import annotations
 
@@ -11,179 +6,34 @@ import contextlib
 import dataclasses
 import functools
 import json
-import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import nnx, traverse_util
-from jax.experimental.compilation_cache import compilation_cache
+from flax import nnx
 
-from efficient.config import Config, find_type, from_json, to_json
-from efficient.data import load
+from efficient.check.case import STEPS, Case
+from efficient.config import from_json, to_json
 from efficient.ledger.record import FINISHED, Record, to_dict
 from efficient.ledger.store import read_record
-from efficient.models.gpt import GPTSpec
-from efficient.models.mlp import MLPSpec
+from efficient.models.tree import flatten
 from efficient.run import Progress, train
-from efficient.run.build import Built, build
-from efficient.train.optimizer import Optimizer
+from efficient.run.build import Built
 from efficient.train.step import train_step
-from efficient.variants import VARIANTS, Variant, VariantError
-from efficient.workloads import ImageClassification, LanguageModel
+from efficient.variants import Variant
 
-STEPS, CHUNK = 12, 3
 #: Most by which the shipped file may score differently: loss as a share of it, and accuracy.
 LOSS_TOLERANCE, ACCURACY_TOLERANCE = 2e-3, 0.01
-#: What a method that is broken may raise.
-FAULTS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
-_COMMON: dict[str, Any] = {
-    "optimizer": Optimizer(name="adamw", lr=1e-2),
-    "train_for": f"{STEPS} steps",
-    "evaluations": 2,
-    "chunk_steps": CHUNK,
-    "checkpoint_s": 0.0,
-}
-CASES = {
-    "images": Config(
-        workload=ImageClassification(data="digits"),
-        model=MLPSpec(hidden=(24, 16)),
-        batch_size=64,
-        **_COMMON,
-    ),
-    "text": Config(
-        workload=LanguageModel(data="pystdlib", context=16, windows=32),
-        model=GPTSpec(depth=1, width=16, heads=2, hidden=32),
-        batch_size=8,
-        **_COMMON,
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One contract: whether it is kept, and what was seen."""
-
-    name: str
-    passed: bool
-    detail: str
 
 
 class BrokenError(ValueError):
     """A contract that is not kept: one line with what was seen."""
 
 
-def check(
-    name: str,
-    say: Callable[[str], None] | None = None,
-    cases: dict[str, Config] | None = None,
-) -> list[Finding]:
-    """Try the variant `name`, of the table or `module:Attribute`; `say` hears what is tried.
-
-    Raises:
-        ConfigError: there is no such variant. DataError: digits or pystdlib cannot be made.
-    """
-    say = say or (lambda line: None)
-    say(f"loading {name}")
-    kind = find_type(VARIANTS, name)
-    findings = [_try("a frozen dataclass with defaults", functools.partial(_constructible, kind))]
-    if not findings[0].passed:
-        return findings
-    cases = CASES if cases is None else cases
-    refusals = 0
-    with tempfile.TemporaryDirectory(prefix="efficient-check-") as folder, _compiling_once(folder):
-        for label, config in cases.items():
-            found, refused = _examine(label, config, kind(), Path(folder, label), say)
-            findings += found
-            refusals += refused
-    if refusals == len(cases):
-        findings.append(Finding("accepts a network", False, "refused every network"))
-    return findings
-
-
-@dataclass
-class Case:
-    """A tiny run with the variant, built once; `first` is trained when it is first asked for."""
-
-    config: Config
-    built: Built
-    out: Path
-
-    @functools.cached_property
-    def first(self) -> Record:
-        return train(self.config, self.out)
-
-
-def _examine(
-    label: str, config: Config, variant: Variant, out: Path, say: Callable[[str], None]
-) -> tuple[list[Finding], bool]:
-    """Every contract on one network, and whether the variant refused it."""
-    say(f"{label}: building")
-    dataset = load(config.workload.data)
-    if hasattr(variant, "teacher"):
-        teacher = train(config, out).run_id
-        variant = dataclasses.replace(variant, **{"teacher": teacher})
-    config = dataclasses.replace(config, variants=(variant,))
-    try:
-        case = Case(config, build(config, dataset, out), out)
-    except VariantError as error:
-        return [Finding(f"{label}: fits the network", True, f"refused: {error}")], True
-    except FAULTS as error:
-        return [Finding(f"{label}: fits the network", False, _line(error))], False
-    findings = []
-    for title, contract in CONTRACTS.items():
-        say(f"{label}: {title}")
-        findings.append(_try(f"{label}: {title}", functools.partial(contract, case)))
-        if contract is _finishes and not findings[-1].passed:
-            break
-    return findings, False
-
-
-@contextlib.contextmanager
-def _compiling_once(folder: str) -> Iterator[None]:
-    """Programs that are equal are compiled once: the runs of a check differ only in their data."""
-    settings = {
-        "jax_compilation_cache_dir": f"{folder}/programs",
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    try:
-        _set(settings)
-        yield
-    finally:
-        _set(before)
-
-
-def _set(settings: dict[str, Any]) -> None:
-    for name, value in settings.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-
-
-def _try(name: str, contract: Callable[[], str]) -> Finding:
-    try:
-        return Finding(name, True, contract())
-    except BrokenError as error:
-        return Finding(name, False, str(error))
-    except FAULTS as error:
-        return Finding(name, False, _line(error))
-
-
-def _constructible(kind: Any) -> str:
+def constructible(kind: Any) -> str:
     if not (isinstance(kind, type) and issubclass(kind, Variant)):
         raise BrokenError(f"{kind!r} is not derived from efficient.Variant")
     if "__dataclass_params__" not in vars(kind):
@@ -239,7 +89,7 @@ def _finite(case: Case) -> str:
     state = built.initial()._replace(opt_state=built.initial().params)
     step = jax.jit(functools.partial(train_step, program))
     after, metrics = step(state, _batch(built), built.frozen)
-    grads = traverse_util.flatten_dict(jax.device_get(after.opt_state), sep="/")
+    grads = flatten(jax.device_get(after.opt_state))
     if wrong := [name for name, g in sorted(grads.items()) if not np.isfinite(g).all()]:
         raise BrokenError(f"the gradient of {wrong[0]} is not finite")
     if not any(g.any() for g in grads.values()):
@@ -253,7 +103,7 @@ def _countable(case: Case) -> str:
     return f"{case.built.executed.total:,} a step"
 
 
-def _finishes(case: Case) -> str:
+def finishes(case: Case) -> str:
     if case.first.status != FINISHED:
         raise BrokenError(f"{case.first.status}: {'; '.join(case.first.notes)}")
     return f"loss {case.first.scores['test'].loss:.3f} on test"
@@ -303,7 +153,7 @@ CONTRACTS: dict[str, Callable[[Case], str]] = {
     "the state keeps its shape in a step": _fixed_point,
     "the gradient is finite": _finite,
     "executed FLOPs can be counted": _countable,
-    "trains to its end": _finishes,
+    "trains to its end": finishes,
     "the same seed gives the same bits": _repeats,
     "a killed run resumes bit for bit": _resumes,
     "the shipped file scores the same": _ships,
@@ -327,9 +177,4 @@ def _batch(built: Built) -> Any:
 
 
 def _shapes(params: Any) -> dict[str, tuple[int, ...]]:
-    return {n: tuple(a.shape) for n, a in traverse_util.flatten_dict(params, sep="/").items()}
-
-
-def _line(error: BaseException) -> str:
-    lines = str(error).splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"
+    return {n: tuple(a.shape) for n, a in flatten(params).items()}
