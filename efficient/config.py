@@ -143,12 +143,17 @@ def find_type(table: dict[str, type], name: str) -> Any:
     if ":" in name:
         module, _, attribute = name.partition(":")
         try:
-            if str(Path.cwd()) not in sys.path:
-                sys.path.insert(0, str(Path.cwd()))
+            search_here()
             return getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError) as error:
             raise ConfigError(f"{name!r} cannot be loaded: {error}") from None
-    raise ConfigError(f"{name!r} is unknown; {nearest(name, table)} or module:attribute")
+    raise ConfigError(f"{name!r} is unknown; {nearest(name, table)} Your own is module:attribute")
+
+
+def search_here() -> None:
+    """Let a user's own modules be imported from the current folder, however we were started."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
 
 
 def nearest(name: str, names: Any) -> str:
@@ -231,9 +236,10 @@ def load_preset(name: str) -> Config:
     spec = importlib.util.spec_from_file_location(f"efficient_preset_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    search_here()
     try:
         spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError, TypeError) as error:
+    except (SyntaxError, ImportError, NameError, TypeError, AttributeError, ValueError) as error:
         raise ConfigError(f"config {name!r} cannot be read: {error}") from None
     config = getattr(module, "config", None)
     if not isinstance(config, Config):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from efficient.config import Config, nearest, to_json
+from efficient.config import Config, nearest, search_here, to_json
 from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.source import source
 from efficient.ledger.store import records
@@ -94,7 +94,11 @@ def load(path: Path | str) -> Experiment:
     spec = importlib.util.spec_from_file_location(f"efficient_experiment_{file.stem}", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    search_here()
+    try:
+        spec.loader.exec_module(module)
+    except (SyntaxError, ImportError, NameError, TypeError, AttributeError, ValueError) as error:
+        raise ExperimentError(f"{file} cannot be read: {error}") from None
     experiment = getattr(module, "experiment", None)
     if not isinstance(experiment, Experiment):
         raise ExperimentError(f"{file} defines no `experiment`: assign an Experiment to it")

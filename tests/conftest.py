@@ -24,6 +24,11 @@ os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 # replays a compiled function operation by operation, on buffers that the chunk has donated.
 os.environ["JAX_DEBUG_NANS"] = "false"
 os.environ["MPLBACKEND"] = "agg"
+# Equal programs are compiled once for all tests and the processes that they start.
+COMPILED = tempfile.TemporaryDirectory(prefix="efficient-compiled-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 # The same examples on every machine, and no database of failures in the checkout. More by
 # `--hypothesis-profile=thorough`.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from efficient.check.case import CASES, Case, compiling_once
-from efficient.check.contract import CONTRACTS, BrokenError, constructible, finishes
+from efficient.check.contract import BUILT, TRAINED, BrokenError, constructible
 from efficient.config import Config, find_type
 from efficient.data import load
 from efficient.run import train
@@ -54,7 +54,6 @@ def check(
         ConfigError: there is no such variant. DataError: digits or pystdlib cannot be made.
     """
     say = say or (lambda line: None)
-    say(f"loading {name}")
     kind = find_type(VARIANTS, name)
     findings = [_try("a frozen dataclass with defaults", functools.partial(constructible, kind))]
     if not findings[0].passed:
@@ -74,7 +73,10 @@ def check(
 def _examine(
     label: str, config: Config, variant: Variant, out: Path, say: Callable[[str], None]
 ) -> tuple[list[Finding], bool]:
-    """Every contract on one network, and whether the variant refused it."""
+    """The contracts on one network, and whether the variant refused it.
+
+    Training follows when all that can be seen without it is in order.
+    """
     say(f"{label}: building")
     dataset = load(config.workload.data)
     if hasattr(variant, "teacher"):
@@ -87,11 +89,12 @@ def _examine(
         return [Finding(f"{label}: fits the network", True, f"refused: {error}")], True
     except FAULTS as error:
         return [Finding(f"{label}: fits the network", False, _line(error))], False
-    findings = []
-    for title, contract in CONTRACTS.items():
-        say(f"{label}: {title}")
-        findings.append(_try(f"{label}: {title}", functools.partial(contract, case)))
-        if contract is finishes and not findings[-1].passed:
+    findings: list[Finding] = []
+    for contracts in (BUILT, TRAINED):
+        for title, contract in contracts.items():
+            say(f"{label}: {title}")
+            findings.append(_try(f"{label}: {title}", functools.partial(contract, case)))
+        if not all(finding.passed for finding in findings):
             break
     return findings, False
 

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from efficient.cli.failure import UsageError, complain, ours
+from efficient.cli.output import warnings_shown
 from efficient.cli.parser import parse
 
 __all__ = ["main"]
@@ -23,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; `argv` is by default the process's."""
     try:
         command, arguments = parse(sys.argv[1:] if argv is None else argv)
-        return command(arguments)
+        with warnings_shown():
+            return command(arguments)
     except SystemExit as stop:  # of --help and --version
         return int(stop.code or 0)
     except KeyboardInterrupt:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 
 from efficient.check import check as examine
-from efficient.cli.output import document, nothing, quiet_stdout, say
+from efficient.cli.output import document, quiet_stdout, say
 
 
 def check(arguments: argparse.Namespace) -> int:
     """One line for each contract; 1 when one of them is broken."""
     with quiet_stdout():
-        findings = examine(arguments.variant, nothing if arguments.json else say)
+        findings = examine(arguments.variant, None if arguments.json else say)
     broken = [finding for finding in findings if not finding.passed]
     if arguments.json:
         document({"variant": arguments.variant, "passed": not broken, "findings": findings})

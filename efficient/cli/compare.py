@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from efficient.cli.failure import usage
-from efficient.cli.output import console, document, say, table
+from efficient.cli.output import console, document, say, table, warn
 from efficient.compare.column import BY_KEY
 from efficient.compare.summary import CompareError, rows
 from efficient.ledger.record import FINISHED, Record
@@ -92,5 +92,5 @@ def _publish(
     for here in workloads(made).values():
         print(f"\n{here[0].workload}: {scatter(here, BY_KEY['flops_executed'])}")
     for text in complaints:
-        say(f"efficient: warning: {text}")
+        warn(text)
     print(f"\npage: {path}")

@@ -19,6 +19,9 @@ def ours(error: BaseException) -> bool:
 def complain(error: BaseException, code: int) -> int:
     """One line on stderr; returns the exit code."""
     text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        text = f"{where}{error.strerror or text}: check the disk, or give another --out"
     print(f"efficient: error: {text}", file=sys.stderr)
     return code
 
@@ -28,8 +31,6 @@ def usage() -> Iterator[None]:
     """A setting that is refused inside, before anything is started, is a wrong command line."""
     try:
         yield
-    except OSError as error:
-        raise UsageError(str(error)) from None
     except ValueError as error:
         if not ours(error):
             raise

@@ -11,9 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import efficient
-
-ROOT = Path(efficient.__file__).parent
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from efficient.cli import inventory
-from efficient.cli.output import console, document, facts, heading, say, table
+from efficient.cli.output import console, document, facts, heading, table, warn
 from efficient.cli.score import quality
 from efficient.ledger.record import Record
 from efficient.ledger.store import JOURNAL, RECORD, records
@@ -31,7 +31,7 @@ def listing(arguments: argparse.Namespace) -> int:
     _kinds(page, "workloads", inventory.workloads())
     _runs(page, found, out)
     for text in complaints:
-        say(f"efficient: warning: {text}")
+        warn(text)
     return 0
 
 

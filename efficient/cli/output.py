@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,8 +31,31 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def nothing(text: str) -> None:
-    """Progress that nobody asked for."""
+def warn(text: str) -> None:
+    """A line that a reader should not miss."""
+    say(f"efficient: warning: {text}")
+
+
+@contextlib.contextmanager
+def warnings_shown() -> Iterator[None]:
+    """Warnings that the package logs are lines on stderr; what else it logs is for log files.
+
+    A log file that cannot be written, as on a full disk, says nothing: the run itself says it.
+    """
+    logger, handler = logging.getLogger("efficient"), _Lines(logging.WARNING)
+    logger.addHandler(handler)
+    before = logger.propagate, logging.raiseExceptions
+    logger.propagate = logging.raiseExceptions = False
+    try:
+        yield
+    finally:
+        logger.propagate, logging.raiseExceptions = before
+        logger.removeHandler(handler)
+
+
+class _Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        warn(record.getMessage())
 
 
 @contextlib.contextmanager

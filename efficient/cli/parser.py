@@ -61,6 +61,8 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     if rest and not arguments.overridable:
         options = arguments.parser._option_string_actions
         raise UsageError(f"option {rest[0]!r} is unknown; {_nearest(rest[0], options)}")
+    if rest and arguments.config in words[words.index(rest[0]) :]:
+        raise UsageError(f"CONFIG comes before {rest[0]}: {arguments.parser.prog} CONFIG {rest[0]}")
     if arguments.overridable and arguments.help and arguments.config is None:
         arguments.parser.print_help()
         raise SystemExit(0)
@@ -153,14 +155,6 @@ def _check(groups: Any) -> None:
     text = "the contract tests of a variant, on two tiny runs"
     made = _command(groups, "check", "check:check", text, example)
     made.add_argument("variant", metavar="VARIANT", help="name, or your own module:Attribute")
-    _add_json(made)
-
-
-def _check(groups: Any) -> None:
-    example = "example:\n  efficient check my_method:MyVariant"
-    text = "try a variant on tiny runs: does it keep the contracts?"
-    made = _command(groups, "check", "check:check", text, example)
-    made.add_argument("variant", metavar="VARIANT", help="module:Attribute, or a known name")
     _add_json(made)
 
 

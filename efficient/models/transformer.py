@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 from flax import nnx
@@ -126,9 +127,10 @@ class Attention(nnx.Module):
         self.heads, self.causal = sizes.heads, causal
         inner = sizes.heads * sizes.head_width
         small = jax.nn.initializers.normal(0.02)
-        for name in ("query", "key", "value"):
-            layer = Linear(sizes.width, inner, use_bias=use_bias, initialiser=small, rngs=rngs)
-            setattr(self, name, layer)
+        make = partial(Linear, use_bias=use_bias, initialiser=small, rngs=rngs)
+        self.query = make(sizes.width, inner)
+        self.key = make(sizes.width, inner)
+        self.value = make(sizes.width, inner)
         self.weight_dropout = Dropout(dropout, rngs=rngs)
         self.project = Linear(
             inner, sizes.width, use_bias=use_bias, initialiser=into_stream, rngs=rngs

@@ -21,6 +21,10 @@ from efficient.ledger.record import FINISHED, NONFINITE, Process, from_dict, to_
 from efficient.ledger.store import RECORD, StoreError, append_line, read_lines, read_record
 
 JOURNAL, LOG = "attempts.jsonl", "log.txt"
+#: What a run says of its progress goes to its own file only; observers show it to people.
+DIARY = logging.getLogger("efficient.diary")
+DIARY.setLevel(logging.INFO)
+DIARY.propagate = False
 DONE = (FINISHED, NONFINITE)
 FLOPS = ("flops_executed", "flops_eval", "flops_scoring")
 
@@ -75,18 +79,17 @@ class Attempt:
 
     @contextlib.contextmanager
     def logging(self) -> Iterator[None]:
-        """Keep what the package logs meanwhile in the attempt's `log.txt`."""
-        logger = logging.getLogger("efficient")
+        """Keep the diary, and what the package warns of meanwhile, in the attempt's `log.txt`."""
+        loggers = (DIARY, logging.getLogger("efficient"))
         handler = logging.FileHandler(self.directory / LOG, encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-        level = logger.level
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+        for logger in loggers:
+            logger.addHandler(handler)
         try:
             yield
         finally:
-            logger.setLevel(level)
-            logger.removeHandler(handler)
+            for logger in loggers:
+                logger.removeHandler(handler)
             handler.close()
 
     def journal(self, clock: Clock, steps: int, flops: dict[str, int | None], outcome: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import io
-import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ from efficient.ledger.source import source
 from efficient.ledger.store import digest_file, write_bytes, write_record
 from efficient.models.network import NETWORKS
 from efficient.models.tree import flatten
-from efficient.run.attempt import FLOPS
+from efficient.run.attempt import DIARY, FLOPS
 from efficient.run.build import Built
 from efficient.run.parent import ROLES, WEIGHTS, load
 from efficient.run.training import CURVE, Training, add, executed
@@ -45,7 +44,6 @@ from efficient.variants import VARIANTS
 from efficient.variants.distill import divergence
 from efficient.workloads import score
 
-_log = logging.getLogger(__name__)
 ARTEFACT, PREDICTIONS = "artefact", "predictions.npz"
 
 
@@ -91,7 +89,7 @@ def finish(
             files=_files(directory),
         )
         write_record(directory, record)
-    _log.info("%s: %s", record.status, record.scores)
+    DIARY.info("%s: %s", record.status, record.scores)
     if status == FINISHED:
         shutil.rmtree(directory / "checkpoints", ignore_errors=True)
     return record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,10 +40,11 @@ def train(
         lineage = parents(config, out)
         request = digest(config, dataset.fingerprint, source().digest)
         built = build(config, dataset, out)
-        name = f"{config.workload.name}-{config.label}".replace(":", ".")
+        name = re.sub(r"[^\w.+-]+", ".", f"{config.workload.name}-{config.label}")
         attempt = Attempt.open(out, f"{name}-s{config.seed}-{request[:8]}")
     with attempt.logging(), interruptible() as caught:
-        training = Training.begin(built, attempt, clock, observe or (lambda progress: None))
+        with clock.lap("build"):
+            training = Training.begin(built, attempt, clock, observe or (lambda progress: None))
         training.caught = caught
         status = training.run()
         return finish(training, status, request, started, lineage, out)

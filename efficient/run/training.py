@@ -27,7 +27,7 @@ from efficient.ledger.record import (
     to_dict,
 )
 from efficient.ledger.store import append_line, read_lines, write_text
-from efficient.run.attempt import FLOPS, Attempt, Progress
+from efficient.run.attempt import DIARY, FLOPS, Attempt, Progress
 from efficient.run.build import Built
 from efficient.train import checkpoint
 from efficient.train.loop import Compiled, Evaluation, Stretch
@@ -141,7 +141,7 @@ class Training:
         probe = self._probe()
         with self.clock.lap("build"):
             work = phase.enter(Work(state.params, state.rest, state.opt_state, self.kept), probe)
-        self.kept = work.kept
+        self.kept = jax.tree.map(jnp.copy, work.kept)  # the state's buffers are donated
         self.state = state._replace(params=work.params, rest=work.rest, opt_state=work.opt_state)
         self.charge("flops_scoring", probe.flops)
         self.save()
@@ -151,6 +151,8 @@ class Training:
         loop = self.built.loop()
         with self.clock.lap("compile"):
             loop.prepare(self.state, end - self.step)
+        with self.clock.lap("write"):
+            self.journal("killed")
         cost = {n: executed(made, self.built.platform) for n, made in loop.chunks.items()}
         stretches = loop.run(self.step, end)
         while self.step < end:
@@ -206,7 +208,7 @@ class Training:
     def _tell(self, phase: Phase, stretch: Stretch, point: Point | None) -> None:
         found = f", validation {point.validation}" if point else ""
         loss = float(stretch.losses[-1])
-        _log.info("%s step %d/%d loss %.4f%s", phase.name, self.step, self.built.steps, loss, found)
+        DIARY.info("%s step %d/%d loss %.4f%s", phase.name, self.step, self.built.steps, loss, found)
         self.observe(
             Progress(
                 run_id=self.attempt.run_id,
@@ -226,7 +228,7 @@ class Training:
     def save(self) -> None:
         """Write a checkpoint of everything that a resumed run continues from."""
         with self.clock.lap("checkpoint"):
-            checkpoint.save(self._folder, self.step, self.phase, self._tree())
+            checkpoint.save(self._folder, self.step, self.phase, self._tree(), self.kept)
         self.saved_s = time.perf_counter()
 
     @property
@@ -234,7 +236,7 @@ class Training:
         return self.attempt.directory / "checkpoints"
 
     def _tree(self) -> dict[str, Any]:
-        tree = {"state": self.state, "kept": self.kept, "effective": self.effective.state()}
+        tree = {"state": self.state, "effective": self.effective.state()}
         if self.built.config.select == "best":
             best = self.best or Best(np.inf, self.state.params, self.state.rest)
             tree["best"] = (np.float64(best.loss), best.params, best.rest)
@@ -249,10 +251,10 @@ class Training:
             curve.unlink(missing_ok=True)
             return
         tree = jax.tree.map(jnp.asarray, {k: v for k, v in found.tree.items() if k != "effective"})
-        self.state, self.kept = tree["state"], tree["kept"]
+        self.state, self.kept = tree["state"], jax.tree.map(jnp.asarray, found.kept)
         self.effective.restore(found.tree["effective"])
         self.step, self.phase, self.resumed = found.step, found.phase, found.step
-        _log.info("goes on from step %d, process %d", self.step, self.attempt.number)
+        DIARY.info("goes on from step %d, process %d", self.step, self.attempt.number)
         if "best" in tree and np.isfinite(loss := float(found.tree["best"][0])):
             self.best = Best(loss, *tree["best"][1:])
         lines = read_lines(curve) if curve.is_file() else []

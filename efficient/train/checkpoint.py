@@ -16,19 +16,22 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax import traverse_util
 
 from efficient.ledger.store import StoreError, write_json
 
 KEEP = 3
+SEAL, KEPT = ".json", "kept/"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """step: done so far; phase: index of the phase that is entered; tree: as it was saved."""
+    """step: done so far; phase: index of the phase that is entered; tree and kept: as saved."""
 
     step: int
     phase: int
     tree: Any
+    kept: dict[str, Any]
 
 
 def digest(tree: Any) -> str:
@@ -40,71 +43,79 @@ def digest(tree: Any) -> str:
     return sha.hexdigest()
 
 
-def save(folder: Path, step: int, phase: int, tree: Any) -> None:
+def save(folder: Path, step: int, phase: int, tree: Any, kept: dict[str, Any]) -> None:
     """Write a checkpoint and drop all but the newest few.
+
+    tree: of a structure that the reader knows; kept: nested dicts of arrays, whatever they hold.
 
     Raises:
         StoreError: the disk is full or the folder cannot be written.
     """
     import orbax.checkpoint as ocp
 
-    host = jax.device_get(tree)
+    tree, kept = jax.device_get((tree, kept))
+    loose = traverse_util.flatten_dict(kept, sep="/")
+    arrays = _flat(tree) | {KEPT + name: np.asarray(array) for name, array in loose.items()}
     path = folder / f"step_{step:010d}_phase_{phase}"
-    arrays = {name: np.atleast_1d(value) for name, value in _flat(host).items()}
     try:
         _remove(path)
         with ocp.PyTreeCheckpointer() as checkpointer:
-            checkpointer.save(path.absolute(), arrays)
+            checkpointer.save(path.absolute(), {n: np.atleast_1d(a) for n, a in arrays.items()})
     except (OSError, ValueError) as error:
         _remove(path)
         raise StoreError(f"checkpoint {path} cannot be written: {_line(error)}") from error
-    write_json(path.with_suffix(".json"), {"step": step, "phase": phase, "digest": digest(host)})
-    for old in sorted(folder.glob("step_*.json"))[:-KEEP]:
+    scalars = sorted(name for name, array in arrays.items() if not array.ndim)
+    facts = {"step": step, "phase": phase, "scalars": scalars, "digest": digest(arrays)}
+    write_json(path.with_suffix(SEAL), facts)
+    for old in sorted(folder.glob(f"step_*{SEAL}"))[:-KEEP]:
         _remove(old.with_suffix(""))
 
 
 def newest(folder: Path, template: Any, complaints: list[str]) -> Checkpoint | None:
-    """The newest intact checkpoint as a tree like `template`, or None.
+    """The newest intact checkpoint with a tree like `template`, or None.
 
     What is damaged is named in `complaints` and passed over.
     """
-    for seal in sorted(folder.glob("step_*.json"), reverse=True):
+    paths = {p.with_suffix("") for p in folder.glob("step_*") if p.suffix in ("", SEAL)}
+    for path in sorted(paths, reverse=True):
         try:
-            facts = json.loads(seal.read_text())
-            tree = _restore(seal.with_suffix(""), template)
-            if digest(tree) != facts["digest"]:
-                raise ValueError("its digest is another")
-            return Checkpoint(int(facts["step"]), int(facts["phase"]), tree)
+            return _read(path, template)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            complaints.append(f"checkpoint {seal.stem} is damaged ({_line(error)}); passed over")
+            complaints.append(f"checkpoint {path.name} is damaged ({_line(error)}); passed over")
     return None
 
 
-def _restore(path: Path, template: Any) -> Any:
+def _read(path: Path, template: Any) -> Checkpoint:
     import orbax.checkpoint as ocp
 
+    if not path.with_suffix(SEAL).is_file():
+        raise ValueError("it has no seal, its writing was cut short")
+    facts = json.loads(path.with_suffix(SEAL).read_text())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # sharding: the arrays are plain numpy
         with ocp.PyTreeCheckpointer() as checkpointer:
-            arrays = checkpointer.restore(path.absolute())
-    leaves, tree = jax.tree_util.tree_flatten_with_path(template)
-    names = [jax.tree_util.keystr(p) for p, _ in leaves]
+            found = checkpointer.restore(path.absolute())
+    arrays = {name: np.asarray(array) for name, array in found.items()}
+    arrays |= {name: arrays[name].reshape(()) for name in facts["scalars"]}
+    if digest(arrays) != facts["digest"]:
+        raise ValueError("its digest is another")
+    kept = {n.removeprefix(KEPT): arrays.pop(n) for n in list(arrays) if n.startswith(KEPT)}
+    names = _flat(template)
     if set(names) != set(arrays):
         raise ValueError("it holds other arrays than this run")
-    restored = [
-        np.asarray(arrays[name]).reshape(leaf.shape)
-        for name, (_, leaf) in zip(names, leaves, strict=True)
-    ]
-    return jax.tree.unflatten(tree, restored)
+    tree = jax.tree.unflatten(jax.tree.structure(template), [arrays[name] for name in names])
+    kept = traverse_util.unflatten_dict(kept, sep="/")
+    return Checkpoint(int(facts["step"]), int(facts["phase"]), tree, kept)
 
 
 def _flat(tree: Any) -> dict[str, np.ndarray]:
+    """Arrays by name, in the order of the leaves."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
 
 def _remove(path: Path) -> None:
-    path.with_suffix(".json").unlink(missing_ok=True)
+    path.with_suffix(SEAL).unlink(missing_ok=True)
     shutil.rmtree(path, ignore_errors=True)
 
 

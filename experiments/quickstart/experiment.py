@@ -12,7 +12,7 @@ from efficient.workloads import ImageClassification, LanguageModel
 
 VISION = Config(
     workload=ImageClassification(data="digits"),
-    model=MLPSpec(hidden=(96, 32)),
+    model=MLPSpec(hidden=(300, 100)),
     optimizer=Optimizer(name="adamw", lr=3e-3, weight_decay=1e-2),
     train_for="20 epochs",
     batch_size=64,
@@ -29,7 +29,7 @@ LANGUAGE = Config(
     eval_batch_size=64,
     preset="quickstart",
 )
-WIDE_VISION = dataclasses.replace(VISION, model=MLPSpec(hidden=(300, 100)))
+WIDE_VISION = dataclasses.replace(VISION, model=MLPSpec(hidden=(800, 300)))
 WIDE_LANGUAGE = dataclasses.replace(
     LANGUAGE,
     model=GPTSpec(depth=2, width=128, heads=4, hidden=512, bias=False),

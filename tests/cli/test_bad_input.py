@@ -23,6 +23,8 @@ MISTAKES = [
     ("train digits_mlp --variant prune", 2, "did you mean '--variants'?"),
     ("train digits_mlp --arm mine", 2, "override '--arm' is unknown"),
     ("train digits_mlp stray", 2, "'stray' belongs to no option"),
+    ("train --seed 3 digits_mlp", 2, "CONFIG comes before --seed"),
+    ("train digits_mlp --seed -1", 2, "seed -1 is not in"),
     ("train digits_mlp --seed 1 --seed 2", 2, "stands twice"),
     ("train digits_mlp --batch-size many", 2, "--batch-size 'many' is not a whole number"),
     ("train digits_mlp --batch_size 1.5", 2, "--batch-size '1.5' is not a whole number"),
@@ -138,6 +140,19 @@ def test_full_disk(command, folder, monkeypatch):
     assert not any((path / "record.json").exists() for path in new)
 
 
+def test_damaged_cache_file_is_rebuilt_and_said(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("EFFICIENT_CACHE_DIR", str(tmp_path))
+    sound = command("data", "show", "digits")
+    largest = max(tmp_path.rglob("*"), key=lambda path: path.stat().st_size * path.is_file())
+    largest.chmod(0o644)
+    largest.write_bytes(b"damage" + largest.read_bytes()[6:])
+    mended = command("data", "show", "digits")
+    assert (mended.code, mended.out) == (0, sound.out)
+    assert mended.err.startswith("efficient: warning: digits: cache entry ")
+    assert mended.err.count("\n") == 1
+    assert command("data", "show", "digits").err == ""
+
+
 def test_a_bug_keeps_its_trace(monkeypatch):
     def broken(arguments):
         raise ValueError("not one of ours")
@@ -146,6 +161,14 @@ def test_a_bug_keeps_its_trace(monkeypatch):
     with pytest.raises(ValueError, match="not one of ours") as raised:
         main(["list"])
     assert not ours(raised.value)
+
+
+def test_an_error_of_the_disk_is_one_line(command, monkeypatch):
+    def full(arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", "some/file")
+
+    monkeypatch.setattr("efficient.cli.listing.listing", full)
+    refuse(command("list"), 1, "some/file: No space left on device: check the disk")
 
 
 def test_control_c_outside_of_a_run_is_quiet(command, monkeypatch):

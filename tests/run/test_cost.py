@@ -129,7 +129,7 @@ def test_durations_that_pay_for_no_step_are_refused(tmp_path):
     with pytest.raises(ValueError, match="less than one step"):
         train(config, tmp_path)
     with pytest.raises(ValueError, match="FLOP"):
-        Duration.parse("3e9 FLOP").steps(10, None)
+        Duration.parse("3e9 FLOP").steps(10, lambda: None)
 
 
 def test_inference_is_counted_on_the_shipped_model(trained):
