@@ -76,12 +76,11 @@ def compose(
                 "train the second from the first with --start"
             )
     base = cross_entropy(label_smoothing)
-    objective, frozen = base, []
+    objective, frozen = base, {}
     for variant in variants:
         model = variant.rewrite(model)
-        following, reads = variant.objective(objective, load)
-        if following is not objective:
-            objective, frozen = following, reads
+        objective, reads = variant.objective(objective, load)
+        frozen |= reads
     model.eval()
     evaluating, params, rest = nnx.split(model, nnx.Param, ...)
     model.train()

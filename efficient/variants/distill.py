@@ -39,21 +39,21 @@ class Distill(Variant):
             raise VariantError("distill needs a teacher; give a run id: distill:teacher=RUN")
         return (("teacher", self.teacher),)
 
-    def objective(self, base: Objective, load: Load) -> tuple[Objective, Any]:
+    def objective(self, base: Objective, load: Load) -> tuple[Objective, dict[str, Any]]:
         if self.mix == 0:
-            return base, None
+            return base, {}
         apply, weights = load(self.teacher)
 
         def loss(outputs, batch, frozen):
             with jax.named_scope("teacher"):
-                target = lax.stop_gradient(apply(frozen, batch.inputs))
+                target = lax.stop_gradient(apply(frozen["teacher"], batch.inputs))
             near = divergence(target, outputs.logits, self.temperature)
             softened = (near * batch.weights).sum() / batch.weights.sum()
-            return (1 - self.mix) * base(outputs, batch, None) + (
+            return (1 - self.mix) * base(outputs, batch, frozen) + (
                 self.mix * self.temperature**2 * softened
             )
 
-        return loss, weights
+        return loss, {"teacher": weights}
 
 
 def divergence(target: jax.Array, logits: jax.Array, temperature: float) -> jax.Array:

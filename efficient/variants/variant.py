@@ -146,8 +146,12 @@ class Variant:
     ) -> optax.GradientTransformation:
         return tx
 
-    def objective(self, base: Objective, load: Load) -> tuple[Objective, Any]:
-        return base, None
+    def objective(self, base: Objective, load: Load) -> tuple[Objective, dict[str, Any]]:
+        """Another loss, and the arrays that it reads by name.
+
+        The loss finds them in `frozen` beside those of others, and hands `frozen` on to `base`.
+        """
+        return base, {}
 
     def claims(self, weights: tuple[Weight, ...]) -> dict[str, int]:
         """What the shipped file must show, as numbers beside the measured ones in `evidence`."""
