@@ -144,9 +144,12 @@ def find_type(table: dict[str, type], name: str) -> Any:
         module, _, attribute = name.partition(":")
         try:
             search_here()
-            return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+            found = getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError, SyntaxError, NameError, TypeError, ValueError) as error:
             raise ConfigError(f"{name!r} cannot be loaded: {error}") from None
+        if not isinstance(found, type):
+            raise ConfigError(f"{name!r} is no class; give the name of a frozen dataclass")
+        return found
     raise ConfigError(f"{name!r} is unknown; {nearest(name, table)} Your own is module:attribute")
 
 
@@ -188,10 +191,10 @@ def from_json(plain: dict[str, Any]) -> Config:
         raise ConfigError(f"config lacks {sorted(missing)[0]!r}")
     for name in ("workload", "model"):
         values[name] = _typed(TABLES[name], values[name], f"config.{name}")
-    variants = tuple(
-        _typed(VARIANTS, v, f"config.variants[{i}]")
-        for i, v in enumerate(values.pop("variants", []))
-    )
+    listed = values.pop("variants", [])
+    if not isinstance(listed, list):
+        raise ConfigError("config.variants must be a list")
+    variants = tuple(_typed(VARIANTS, v, f"config.variants[{i}]") for i, v in enumerate(listed))
     config = from_dict(Config, values | {"variants": []}, "config")
     return dataclasses.replace(config, variants=variants)
 

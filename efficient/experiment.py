@@ -109,9 +109,10 @@ def plan(experiment: Experiment, seeds: int | None, out: Path | str) -> list[Pla
     """Every run in the order in which it is started: seed by seed, an arm after those it needs."""
     finished = _finished(Path(out))
     planned: dict[tuple[str, str, int], Planned] = {}
-    for seed in range(seeds or experiment.seeds):
+    seeds = seeds or experiment.seeds
+    for seed in range(seeds):
         for arm in experiment.arms:
-            if seed < (experiment.seeds if arm.seeds is None else arm.seeds):
+            if seed < (seeds if arm.seeds is None else arm.seeds):
                 config = _resolve(arm, seed, planned)
                 record = finished.get(_key(to_json(config))) if config else None
                 planned[_place(arm, arm.label, seed)] = Planned(arm, seed, config, record)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import nnx
 
 from efficient.check import Finding, check
 from efficient.check.case import CASES
@@ -41,6 +42,23 @@ class Widened(Variant):
 
 
 @dataclass(frozen=True)
+class Extra(Variant):
+    """Brings a weight of its own."""
+
+    def rewrite(self, model):
+        model.extra = nnx.Param(jnp.zeros(3))
+        return model
+
+
+@dataclass(frozen=True)
+class Diverging(Variant):
+    """Good for five steps."""
+
+    def extend(self, tx, weights, plan):
+        return optax.chain(tx, optax.scale_by_schedule(lambda n: jnp.where(n < 5, 1.0, jnp.nan)))
+
+
+@dataclass(frozen=True)
 class Drifting(Variant):
     """Keeps a number whose type changes in the first step."""
 
@@ -56,7 +74,7 @@ class Exploding(Variant):
     """A loss without a finite gradient."""
 
     def objective(self, base, load):
-        return lambda outputs, batch, frozen: jnp.log(base(outputs, batch, None) * 0), None
+        return lambda outputs, batch, frozen: jnp.log(base(outputs, batch, frozen) * 0), {}
 
 
 @dataclass(frozen=True)
@@ -65,8 +83,8 @@ class Silent(Variant):
 
     def objective(self, base, load):
         return lambda outputs, batch, frozen: jax.lax.stop_gradient(
-            base(outputs, batch, None)
-        ), None
+            base(outputs, batch, frozen)
+        ), {}
 
 
 @dataclass(frozen=True)
@@ -122,9 +140,9 @@ class Opaque(Variant):
 
             start = (batch.index[0] * 0, jnp.float32(0))
             _, extra = jax.lax.while_loop(lambda c: c[0] < batch.index[0] * 0 + 1, once, start)
-            return base(outputs, batch, None) + 0 * extra
+            return base(outputs, batch, frozen) + 0 * extra
 
-        return loss, None
+        return loss, {}
 
 
 @dataclass(frozen=True)
@@ -187,6 +205,8 @@ def test_our_own_techniques_keep_every_contract_on_text_too(name):
     [
         (Grown, ["phases keep the number of steps"]),
         (Widened, ["fits the network"]),
+        (Extra, ["rewrite keeps the parameters"]),
+        (Diverging, ["trains to its end"]),
         (Drifting, ["the state keeps its shape in a step"]),
         (Exploding, ["the gradient is finite"]),
         (Silent, ["the gradient is finite"]),

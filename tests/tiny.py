@@ -35,7 +35,7 @@ TEXT = Config(
 
 PRUNE = Prune(sparsity=0.75, updates=4)
 GLOBAL = Prune(sparsity=0.6, scope="global", updates=4)
-ONE_SHOT = Prune(sparsity=0.5, schedule="one_shot", begin=0.5)
+ONE_SHOT = Prune(sparsity=0.5, schedule="one_shot", begin=1 / 3)
 QUANTIZE = Quantize()
 PRECISION = Precision()
 NEUTRAL = (Prune(sparsity=0), Quantize(bits=32, activations=32), Precision("float32"), Distill(mix=0))

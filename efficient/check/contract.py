@@ -148,23 +148,24 @@ def _reads_back(case: Case) -> str:
     return case.first.run_id
 
 
-#: What can be seen of a run that is built.
-BUILT: dict[str, Callable[[Case], str]] = {
-    "the config survives JSON": _round_trip,
-    "phases keep the number of steps": _steps,
-    "rewrite keeps the parameters": _parameters,
-    "the state keeps its shape in a step": _fixed_point,
-    "the gradient is finite": _finite,
-    "executed FLOPs can be counted": _countable,
-}
-#: What only training shows.
-TRAINED: dict[str, Callable[[Case], str]] = {
-    "trains to its end": _finishes,
-    "the same seed gives the same bits": _repeats,
-    "a killed run resumes bit for bit": _resumes,
-    "the shipped file scores the same": _ships,
-    "the record reads back": _reads_back,
-}
+#: In the order in which they are tried; a stage follows when all before it is in order.
+STAGES: tuple[dict[str, Callable[[Case], str]], ...] = (
+    {
+        "the config survives JSON": _round_trip,
+        "phases keep the number of steps": _steps,
+        "rewrite keeps the parameters": _parameters,
+        "the state keeps its shape in a step": _fixed_point,
+        "the gradient is finite": _finite,
+        "executed FLOPs can be counted": _countable,
+    },
+    {"trains to its end": _finishes},
+    {
+        "the same seed gives the same bits": _repeats,
+        "a killed run resumes bit for bit": _resumes,
+        "the shipped file scores the same": _ships,
+        "the record reads back": _reads_back,
+    },
+)
 
 
 class _KilledError(BaseException):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from efficient.check.case import CASES, Case, compiling_once
-from efficient.check.contract import BUILT, TRAINED, BrokenError, constructible
+from efficient.check.contract import STAGES, BrokenError, constructible
 from efficient.config import Config, find_type
 from efficient.data import load
 from efficient.run import train
@@ -73,10 +73,7 @@ def check(
 def _examine(
     label: str, config: Config, variant: Variant, out: Path, say: Callable[[str], None]
 ) -> tuple[list[Finding], bool]:
-    """The contracts on one network, and whether the variant refused it.
-
-    Training follows when all that can be seen without it is in order.
-    """
+    """The contracts on one network, and whether the variant refused it."""
     say(f"{label}: building")
     dataset = load(config.workload.data)
     if hasattr(variant, "teacher"):
@@ -90,7 +87,7 @@ def _examine(
     except FAULTS as error:
         return [Finding(f"{label}: fits the network", False, _line(error))], False
     findings: list[Finding] = []
-    for contracts in (BUILT, TRAINED):
+    for contracts in STAGES:
         for title, contract in contracts.items():
             say(f"{label}: {title}")
             findings.append(_try(f"{label}: {title}", functools.partial(contract, case)))

@@ -1,4 +1,4 @@
-"""The file that is shipped: `weights.safetensors` beside `card.json`, sealed by a digest."""
+"""The file that is shipped: `weights.safetensors` beside `card.json`, both sealed by digests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from efficient.deploy.pack import Packed
-from efficient.ledger.store import digest_file, write_json
+from efficient.ledger.store import digest_file, digest_json, write_json
 
 FORMAT = 1
 WEIGHTS, CARD = "weights.safetensors", "card.json"
@@ -30,7 +30,7 @@ def write(folder: Path, packed: Packed, card: dict[str, Any]) -> None:
     save_arrays(folder / WEIGHTS, packed.arrays)
     sha = digest_file(folder / WEIGHTS)
     card = {"format": FORMAT, "sha256": sha, "storage": packed.storage, **card}
-    write_json(folder / CARD, card)
+    write_json(folder / CARD, {"seal": digest_json(card), **card})
 
 
 def read(folder: Path) -> tuple[Packed, dict[str, Any]]:
@@ -44,16 +44,20 @@ def read(folder: Path) -> tuple[Packed, dict[str, Any]]:
         sha = digest_file(folder / WEIGHTS)
     except (OSError, ValueError) as error:
         raise ArtefactError(f"artefact {folder} cannot be read: {error}; export it again") from None
+    if not isinstance(card, dict):
+        raise ArtefactError(f"artefact {folder / CARD} is no object; export it again")
     if card.get("format") != FORMAT:
         raise ArtefactError(
             f"artefact {folder} has format {card.get('format')}, this package reads {FORMAT}; "
             "upgrade efficient-jax"
         )
-    if card.get("sha256") != sha:
-        raise ArtefactError(
-            f"artefact {folder / WEIGHTS} has another digest than its card; it is damaged or "
-            "changed, export it again"
-        )
+    seal = card.pop("seal", None)
+    for path, same in ((CARD, seal == digest_json(card)), (WEIGHTS, card.get("sha256") == sha)):
+        if not same:
+            raise ArtefactError(
+                f"artefact {folder / path} has another digest than it was sealed with; it is "
+                "damaged or changed, export it again"
+            )
     return Packed(load_arrays(folder / WEIGHTS), card["storage"]), card
 
 

@@ -70,6 +70,8 @@ def unpack(model: nnx.Module, packed: Packed) -> tuple[Any, dict[str, Any]]:
         ValueError: arrays are missing, or of another shape than the network's.
     """
     for path, layer in weighted_layers(model).items():
+        if path not in packed.storage:
+            raise ValueError(f"layer {path!r} is missing")
         storage = Storage(**packed.storage[path])
         layer.storage = storage
         if isinstance(layer, ConvNorm):

@@ -54,8 +54,8 @@ def stop_at(step: int):
 CASES = {
     "mid-phase": (SAVING, 12),
     "select best": (dataclasses.replace(SAVING, select="best"), 12),
-    "before the cut": (dataclasses.replace(SAVING, variants=(tiny.ONE_SHOT,)), 12),
-    "after the cut": (dataclasses.replace(SAVING, variants=(tiny.ONE_SHOT,)), 16),
+    "between phases": (dataclasses.replace(SAVING, variants=(tiny.ONE_SHOT,)), 8),
+    "after the cut": (dataclasses.replace(SAVING, variants=(tiny.ONE_SHOT,)), 12),
     "something kept": (dataclasses.replace(SAVING, variants=(Rewind(),)), 12),
 }
 

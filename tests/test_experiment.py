@@ -1,0 +1,136 @@
+"""Experiments: in which order runs are started, what is skipped, and one that really runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import tiny
+
+from efficient.experiment import Arm, Experiment, ExperimentError, load, plan, run
+from efficient.ledger.record import INTERRUPTED
+from efficient.ledger.store import records, write_record
+from efficient.run import train
+from efficient.variants import Distill
+
+SHORT = dataclasses.replace(tiny.DIGITS, train_for="8 steps", evaluations=1)
+TEACHER = Arm("teacher", dataclasses.replace(SHORT, batch_size=64), seeds=1, minutes=4.0)
+BASELINE = Arm("baseline", SHORT, minutes=2.0)
+STUDENT = Arm(
+    "student",
+    dataclasses.replace(SHORT, variants=(Distill(),)),
+    teacher="teacher",
+    reference="baseline",
+)
+QUESTION = Experiment("Does a teacher help?", (TEACHER, BASELINE, STUDENT), seeds=2)
+
+
+def labels(planned):
+    return [(item.arm.label, item.seed) for item in planned]
+
+
+def test_the_plan_goes_seed_by_seed_with_the_teacher_first(tmp_path):
+    assert labels(plan(QUESTION, None, tmp_path / "nothing yet")) == [
+        ("teacher", 0),
+        ("baseline", 0),
+        ("student", 0),
+        ("baseline", 1),
+        ("student", 1),
+    ]
+
+
+def test_more_and_fewer_seeds_than_the_experiment_asks_for(tmp_path):
+    more = labels(plan(QUESTION, 4, tmp_path))
+    assert [seed for label, seed in more if label == "baseline"] == [0, 1, 2, 3]
+    assert [seed for label, seed in more if label == "teacher"] == [0]
+    assert {seed for _, seed in labels(plan(QUESTION, 1, tmp_path))} == {0}
+
+
+def test_a_plan_starts_nothing_and_knows_what_it_will_take(tmp_path):
+    planned = plan(QUESTION, None, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert [item.minutes for item in planned] == [4.0, 2.0, 1.0, 2.0, 1.0]
+    assert not any(item.done for item in planned)
+    configs = [item.config for item in planned]
+    assert [config is None for config in configs] == [False, False, True, False, True]
+    assert [config.seed for config in configs if config] == [0, 0, 1]
+
+
+def test_finished_runs_are_skipped_and_resolve_those_that_need_them(tmp_path):
+    teacher, baseline, *_ = plan(QUESTION, None, tmp_path)
+    first, second = train(teacher.config, tmp_path), train(baseline.config, tmp_path)
+    planned = plan(QUESTION, None, tmp_path)
+    assert [item.done for item in planned] == [True, True, False, False, False]
+    assert planned[0].minutes == first.cost.total_s / 60
+    student = planned[2].config
+    assert student.variants == (Distill(teacher=first.run_id),)
+    assert student.reference == second.run_id
+    assert (student.seed, student.arm) == (0, "student")
+    renamed = dataclasses.replace(QUESTION, arms=(TEACHER, dataclasses.replace(BASELINE, label="b")))
+    assert [item.done for item in plan(renamed, 1, tmp_path)] == [True, True]
+    stopped = dataclasses.replace(second, status=INTERRUPTED)
+    write_record(tmp_path / second.run_id, stopped)
+    assert [item.done for item in plan(QUESTION, 1, tmp_path)] == [True, False, False]
+    other_code = dataclasses.replace(first, source=dataclasses.replace(first.source, digest="other"))
+    write_record(tmp_path / first.run_id, other_code)
+    assert [item.done for item in plan(QUESTION, 1, tmp_path)] == [False, False, False]
+
+
+def test_an_arm_that_needs_one_which_is_not_before_it_is_refused(tmp_path):
+    turned = dataclasses.replace(QUESTION, arms=(STUDENT, TEACHER, BASELINE))
+    with pytest.raises(ExperimentError, match="'student' needs arm 'teacher' of digits"):
+        plan(turned, None, tmp_path)
+
+
+def test_an_experiment_from_processes_end_to_end(tmp_path, trained):
+    """One process for each run; the second call finds everything finished."""
+    said: list[str] = []
+    run(QUESTION, 1, tmp_path, None, said.append)
+    found, complaints = records(tmp_path)
+    assert complaints == []
+    assert [record.arm for record in found] == ["teacher", "baseline", "student"]
+    teacher, baseline, student = found
+    assert [(p.role, p.run_id) for p in student.parents] == [
+        ("teacher", teacher.run_id),
+        ("reference", baseline.run_id),
+    ]
+    assert student.evidence["reference"] == baseline.run_id
+    assert all(record.cost.laps["start"] > 0 for record in found)
+    assert trained(SHORT).params_digest == baseline.params_digest
+    again: list[str] = []
+    run(QUESTION, 1, tmp_path, None, again.append)
+    assert sum("finished before" in line for line in again) == 3
+    assert len(records(tmp_path)[0]) == 3
+
+
+def test_a_run_that_fails_is_named_with_its_last_line(tmp_path):
+    broken = Arm("broken", dataclasses.replace(SHORT, start="nobody"))
+    with pytest.raises(ExperimentError, match="digits broken seed 0 failed: .*nobody") as caught:
+        run(Experiment("?", (broken,)), 1, tmp_path, None, lambda line: None)
+    assert "\n" not in str(caught.value)
+
+
+def test_experiments_load_from_folders_and_files(tmp_path):
+    folder = tmp_path / "question"
+    folder.mkdir()
+    file = folder / "experiment.py"
+    file.write_text("from test_experiment import QUESTION as experiment\n")
+    for path in (folder, file, str(folder)):
+        assert load(path) == dataclasses.replace(QUESTION, name="question")
+    file.write_text("x = 1")
+    with pytest.raises(ExperimentError, match="defines no `experiment`"):
+        load(folder)
+    file.write_text("def")
+    with pytest.raises(ExperimentError, match="cannot be read"):
+        load(folder)
+    with pytest.raises(ExperimentError, match="does not exist"):
+        load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("path", sorted(Path("experiments").glob("*/experiment.py")), ids=str)
+def test_every_experiment_of_the_repository_can_be_planned(path, tmp_path):
+    experiment = load(path)
+    planned = plan(experiment, None, tmp_path)
+    assert len({(p.arm.config.workload.name, p.arm.label, p.seed) for p in planned}) == len(planned)
+    assert len(planned) >= experiment.seeds
