@@ -122,6 +122,8 @@ class Duration:
         return int(self.count // per_step)
 
 
+#: What a file of a user's may raise while it is loaded.
+LOADING = (SyntaxError, ImportError, NameError, TypeError, AttributeError, ValueError)
 TABLES = {"workload": WORKLOADS, "model": NETWORKS, "variants": VARIANTS}
 
 
@@ -145,7 +147,14 @@ def find_type(table: dict[str, type], name: str) -> Any:
         try:
             search_here()
             found = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError, SyntaxError, NameError, TypeError, ValueError) as error:
+        except (
+            ImportError,
+            AttributeError,
+            SyntaxError,
+            NameError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise ConfigError(f"{name!r} cannot be loaded: {error}") from None
         if not isinstance(found, type):
             raise ConfigError(f"{name!r} is no class; give the name of a frozen dataclass")
@@ -211,8 +220,16 @@ def digest(config: Config, *others: str) -> str:
     plain = to_json(config)
     for label in ("preset", "arm"):
         plain.pop(label)
-    text = json.dumps([plain, *others], sort_keys=True, allow_nan=False)
+    text = json.dumps([plain, _own_sources(config), *others], sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _own_sources(config: Config) -> list[str]:
+    """Digests of the files in which a user's own types stand; the package's are hashed whole."""
+    modules = {type(part).__module__ for part in (config.workload, config.model, *config.variants)}
+    files = [getattr(sys.modules.get(name), "__file__", None) for name in sorted(modules)]
+    own = [Path(f) for f in files if f and not Path(f).is_relative_to(Path(__file__).parent)]
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in own]
 
 
 def preset_folder() -> Path:
@@ -242,7 +259,7 @@ def load_preset(name: str) -> Config:
     search_here()
     try:
         spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError, TypeError, AttributeError, ValueError) as error:
+    except LOADING as error:
         raise ConfigError(f"config {name!r} cannot be read: {error}") from None
     config = getattr(module, "config", None)
     if not isinstance(config, Config):

@@ -16,9 +16,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from efficient.config import Config, nearest, search_here, to_json
+from efficient.config import LOADING, Config, digest, nearest, search_here, to_json
 from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.source import source
 from efficient.ledger.store import records
@@ -97,7 +96,7 @@ def load(path: Path | str) -> Experiment:
     search_here()
     try:
         spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError, TypeError, AttributeError, ValueError) as error:
+    except LOADING as error:
         raise ExperimentError(f"{file} cannot be read: {error}") from None
     experiment = getattr(module, "experiment", None)
     if not isinstance(experiment, Experiment):
@@ -107,14 +106,15 @@ def load(path: Path | str) -> Experiment:
 
 def plan(experiment: Experiment, seeds: int | None, out: Path | str) -> list[Planned]:
     """Every run in the order in which it is started: seed by seed, an arm after those it needs."""
-    finished = _finished(Path(out))
+    out = Path(out)
+    kept = [r for r in records(out)[0] if r.status == FINISHED] if out.is_dir() else []
     planned: dict[tuple[str, str, int], Planned] = {}
     seeds = seeds or experiment.seeds
     for seed in range(seeds):
         for arm in experiment.arms:
             if seed < (seeds if arm.seeds is None else arm.seeds):
                 config = _resolve(arm, seed, planned)
-                record = finished.get(_key(to_json(config))) if config else None
+                record = _finished(config, kept) if config else None
                 planned[_place(arm, arm.label, seed)] = Planned(arm, seed, config, record)
     return list(planned.values())
 
@@ -216,18 +216,9 @@ def _other(
     )
 
 
-def _finished(out: Path) -> dict[str, Record]:
-    """Finished records of this very code, by what they computed."""
-    if not out.is_dir():
-        return {}
-    found, _ = records(out)
-    return {
-        _key(record.config): record
-        for record in found
-        if record.status == FINISHED and record.source.digest == source().digest
-    }
-
-
-def _key(config: dict[str, Any]) -> str:
-    labels = ("preset", "arm")
-    return json.dumps({k: v for k, v in config.items() if k not in labels}, sort_keys=True)
+def _finished(config: Config, kept: list[Record]) -> Record | None:
+    """The finished record of this very request: config, data and code."""
+    for record in kept:
+        if record.request == digest(config, record.data.fingerprint, source().digest):
+            return record
+    return None

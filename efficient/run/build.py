@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,7 @@ class Built:
 
     def initial(self) -> TrainState:
         """The state before the first step."""
-        params, rest = jax.tree.map(jax.numpy.array, self.start)
-        opt_state = self.program.optimizer.init(params)
-        return TrainState(jax.numpy.int32(0), self.key, params, rest, opt_state)
+        return begin(self.program, self.key, *jax.tree.map(jax.numpy.array, self.start))
 
     def loop(self) -> Loop:
         config = self.config
@@ -155,7 +154,7 @@ def build(config: Config, dataset: Dataset, out: Path) -> Built:
     if steps < 1:
         raise VariantError(f"train_for {config.train_for!r} is less than one step; ask for more")
     plan = composition.plan((Phase("train", steps),))
-    program = counting.program(plan)
+    program = assemble(config, composition, plan)
     return Built(
         config=config,
         dataset=dataset,
@@ -171,6 +170,24 @@ def build(config: Config, dataset: Dataset, out: Path) -> Built:
         executed=counting.executed(steps),
         start=start,
     )
+
+
+def assemble(config: Config, made: Composition, plan: Plan) -> Program:
+    """The static half of training; it reads no array, so shapes are enough."""
+    return Program(
+        apply=made.apply,
+        predict=made.predict,
+        objective=made.objective,
+        sample=config.workload.sample,
+        optimizer=made.extend(config.optimizer.build(steps_of(plan)), plan),
+        kept=kept,
+        accumulate=config.accumulate,
+    )
+
+
+def begin(program: Program, key: Any, params: Any, rest: Any) -> TrainState:
+    """The state before the first step."""
+    return TrainState(jax.numpy.int32(0), key, params, rest, program.optimizer.init(params))
 
 
 def split_evaluation(
@@ -197,39 +214,14 @@ class _Counting:
     data: Any
     platform: str
 
-    def program(self, plan: Plan) -> Program:
-        made = self.composition
-        optimizer = made.extend(self.config.optimizer.build(steps_of(plan)), plan)
-        return Program(
-            apply=made.apply,
-            predict=made.predict,
-            objective=made.objective,
-            sample=self.config.workload.sample,
-            optimizer=optimizer,
-            kept=kept,
-            accumulate=self.config.accumulate,
-        )
-
     def executed(self, steps: int) -> Count:
         """One step as it runs here."""
-        program = self.program(self.composition.plan((Phase("train", steps),)))
         made = self.composition
-        state = jax.eval_shape(
-            lambda params, rest: TrainState(
-                jax.numpy.int32(0),
-                jax.numpy.zeros(2, "uint32"),
-                params,
-                rest,
-                program.optimizer.init(params),
-            ),
-            made.params,
-            made.rest,
-        )
-
-        def one(state, batch, frozen):
-            return stepping.train_step(program, state, batch, frozen)
-
-        jaxpr = jax.make_jaxpr(one)(state, self._batch(), made.frozen)
+        program = assemble(self.config, made, made.plan((Phase("train", steps),)))
+        key = jax.ShapeDtypeStruct((2,), "uint32")
+        state = jax.eval_shape(partial(begin, program), key, made.params, made.rest)
+        step = partial(stepping.train_step, program)
+        jaxpr = jax.make_jaxpr(step)(state, self._batch(), made.frozen)
         return count(jaxpr, platform=self.platform)
 
     def model(self) -> TrainingCount:

@@ -208,7 +208,9 @@ class Training:
     def _tell(self, phase: Phase, stretch: Stretch, point: Point | None) -> None:
         found = f", validation {point.validation}" if point else ""
         loss = float(stretch.losses[-1])
-        DIARY.info("%s step %d/%d loss %.4f%s", phase.name, self.step, self.built.steps, loss, found)
+        DIARY.info(
+            "%s step %d/%d loss %.4f%s", phase.name, self.step, self.built.steps, loss, found
+        )
         self.observe(
             Progress(
                 run_id=self.attempt.run_id,

@@ -23,7 +23,7 @@ LANGUAGE = Config(
     workload=LanguageModel(data="pystdlib", context=32, windows=256),
     model=GPTSpec(depth=2, width=96, heads=4, hidden=384, bias=False),
     optimizer=Optimizer(name="muon", lr=2e-2, momentum=0.95, schedule=Schedule(warmup=0.05)),
-    train_for="250 steps",
+    train_for="200 steps",
     batch_size=16,
     evaluations=4,
     eval_batch_size=64,
@@ -33,7 +33,7 @@ WIDE_VISION = dataclasses.replace(VISION, model=MLPSpec(hidden=(800, 300)))
 WIDE_LANGUAGE = dataclasses.replace(
     LANGUAGE,
     model=GPTSpec(depth=2, width=128, heads=4, hidden=512, bias=False),
-    train_for="400 steps",
+    train_for="300 steps",
 )
 
 
