@@ -121,7 +121,7 @@ class LanguageModel:
     context: int = 64
     windows: int = 0
 
-    unit = "token"
+    unit = "byte"  # a token is one byte of the text, or its number in the vocabulary
 
     @property
     def name(self) -> str:
