@@ -176,7 +176,8 @@ def _train(item: Planned, out: Path, data_dir: Path | str | None) -> str:
     score = summary["scores"]["test"]
     return (
         f"test accuracy {score['accuracy']:.4f}, loss {score['loss']:.4f}, "
-        f"train {summary['cost']['train_s']:.1f} s, total {summary['cost']['total_s']:.1f} s"
+        f"train {summary['cost']['train_s']:.1f} s, total {summary['cost']['total_s']:.1f} s "
+        f"on {summary['machine']['device_kind']}"
     )
 
 

@@ -136,7 +136,9 @@ def test_the_request_changes_with_every_field_but_the_labels():
     fields = {field.name for field in dataclasses.fields(Config)}
     assert fields == set(_others()) | {"preset", "arm"}
     request = digest(tiny.DIGITS, "data")
-    changed = {digest(dataclasses.replace(tiny.DIGITS, **{n: v}), "data") for n, v in _others().items()}
+    changed = {
+        digest(dataclasses.replace(tiny.DIGITS, **{n: v}), "data") for n, v in _others().items()
+    }
     assert len(changed | {request}) == len(_others()) + 1
     assert digest(tiny.DIGITS, "other data") != request
     assert digest(dataclasses.replace(tiny.DIGITS, preset="p", arm="a"), "data") == request

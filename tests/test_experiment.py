@@ -67,12 +67,16 @@ def test_finished_runs_are_skipped_and_resolve_those_that_need_them(tmp_path):
     assert student.variants == (Distill(teacher=first.run_id),)
     assert student.reference == second.run_id
     assert (student.seed, student.arm) == (0, "student")
-    renamed = dataclasses.replace(QUESTION, arms=(TEACHER, dataclasses.replace(BASELINE, label="b")))
+    renamed = dataclasses.replace(
+        QUESTION, arms=(TEACHER, dataclasses.replace(BASELINE, label="b"))
+    )
     assert [item.done for item in plan(renamed, 1, tmp_path)] == [True, True]
     stopped = dataclasses.replace(second, status=INTERRUPTED)
     write_record(tmp_path / second.run_id, stopped)
     assert [item.done for item in plan(QUESTION, 1, tmp_path)] == [True, False, False]
-    other_code = dataclasses.replace(first, source=dataclasses.replace(first.source, digest="other"))
+    other_code = dataclasses.replace(
+        first, source=dataclasses.replace(first.source, digest="other")
+    )
     write_record(tmp_path / first.run_id, other_code)
     assert [item.done for item in plan(QUESTION, 1, tmp_path)] == [False, False, False]
 
@@ -106,7 +110,7 @@ def test_an_experiment_from_processes_end_to_end(tmp_path, trained):
 
 def test_a_run_that_fails_is_named_with_its_last_line(tmp_path):
     broken = Arm("broken", dataclasses.replace(SHORT, start="nobody"))
-    with pytest.raises(ExperimentError, match="digits broken seed 0 failed: .*nobody") as caught:
+    with pytest.raises(ExperimentError, match=r"digits broken seed 0 failed: .*nobody") as caught:
         run(Experiment("?", (broken,)), 1, tmp_path, None, lambda line: None)
     assert "\n" not in str(caught.value)
 

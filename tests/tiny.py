@@ -38,7 +38,12 @@ GLOBAL = Prune(sparsity=0.6, scope="global", updates=4)
 ONE_SHOT = Prune(sparsity=0.5, schedule="one_shot", begin=1 / 3)
 QUANTIZE = Quantize()
 PRECISION = Precision()
-NEUTRAL = (Prune(sparsity=0), Quantize(bits=32, activations=32), Precision("float32"), Distill(mix=0))
+NEUTRAL = (
+    Prune(sparsity=0),
+    Quantize(bits=32, activations=32),
+    Precision("float32"),
+    Distill(mix=0),
+)
 
 
 def write_preset(path: Path, config: Config) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from efficient.cli.failure import usage
 from efficient.cli.output import console, document, say, table, warn
 from efficient.compare.column import BY_KEY
-from efficient.compare.summary import CompareError, rows
+from efficient.compare.summary import CompareError, describe, rows
 from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.store import records
 from efficient.report import page
@@ -88,6 +88,8 @@ def _publish(
     if as_document:
         document({"title": title, "page": str(path), **as_json(made), "complaints": complaints})
         return
+    devices = dict.fromkeys(describe(record.machine) for record in found)
+    print(f"{title}: {len(found)} runs on {'; '.join(devices)}\n")
     terminal(made, console())
     for here in workloads(made).values():
         print(f"\n{here[0].workload}: {scatter(here, BY_KEY['flops_executed'])}")

@@ -14,11 +14,12 @@ from typing import Any
 from efficient.cli.output import document, quiet_stdout, say
 from efficient.cli.score import quality
 from efficient.cli.selection import explain, select
+from efficient.compare.summary import describe
 from efficient.ledger.record import FINISHED, NONFINITE, Record, to_dict
 from efficient.report import number
 
 #: What `--json` leaves to record.json.
-LONG = ("config", "points", "machine", "versions", "source", "data", "files")
+LONG = ("config", "points", "versions", "source", "data", "files")
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -65,6 +66,7 @@ def line(record: Record, directory: Path) -> str:
         f"train {number.seconds(cost.train_s)}",
         f"total {number.seconds(cost.total_s)}",
         "executed FLOPs unknown" if flops is None else f"executed {number.scaled(flops, 'FLOP')}",
+        f"on {describe(record.machine)}",
         str(directory),
     ]
     return ", ".join(parts)

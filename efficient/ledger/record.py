@@ -45,7 +45,7 @@ class RecordError(ValueError):
 class Score:
     """Quality on one split: sums over examples, divided once.
 
-    `loss` is nats per unit (image or token); `accuracy` is a fraction; `units` is the weight count.
+    `loss` is nats per unit (image or byte); `accuracy` is a fraction; `units` is the weight count.
     """
 
     loss: float

@@ -155,7 +155,9 @@ def test_unique_examples_past_an_epoch_are_those_that_were_fed(trained):
         if step % loop.batches == 0:
             from efficient.train.step import epoch_order
 
-            order = np.asarray(epoch_order(key, jax.numpy.int32(step // loop.batches), built.examples))
+            order = np.asarray(
+                epoch_order(key, jax.numpy.int32(step // loop.batches), built.examples)
+            )
         start = step % loop.batches * 400
         fed |= set(order[start : start + 400].tolist())
         assert built.examples_unique(step + 1) == len(fed)

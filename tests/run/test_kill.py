@@ -63,7 +63,9 @@ def check(trained, folder: Path, seed: int) -> bool:
     expected = ["killed", "finished"] if killed and journaled else ["finished"]
     assert [bill.outcome for bill in bills] == expected
     assert record.cost.total_s == pytest.approx(sum(bill.total_s for bill in bills))
-    assert record.cost.train_s == pytest.approx(sum(bill.laps["train"] for bill in bills if bill.steps))
+    assert record.cost.train_s == pytest.approx(
+        sum(bill.laps["train"] for bill in bills if bill.steps)
+    )
     assert record.cost.flops_executed == sum(bill.flops_executed for bill in bills)
     assert sum(bill.steps for bill in bills) >= tiny.STEPS
     assert record.cost.flops_effective == whole.cost.flops_effective

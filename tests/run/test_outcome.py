@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import tiny
 
-from efficient.deploy.format import load_arrays
 from efficient.ledger.record import FINISHED, NONFINITE
 from efficient.ledger.store import digest_file, read_lines, read_record
 from efficient.run import train

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
 import jax
@@ -61,37 +62,35 @@ def test_orders_are_permutations_that_differ_by_epoch_and_seed():
     assert all(sorted(order) == list(range(100)) for order in orders)
 
 
-@pytest.mark.parametrize(
-    "length, steps, chunks", [(8, 24, {8}), (7, 24, {7, 3}), (50, 24, {24})]
-)
+@pytest.mark.parametrize("length, steps, chunks", [(8, 24, {8}), (7, 24, {7, 3}), (50, 24, {24})])
 def test_one_compilation_a_shape_and_none_while_it_runs(length, steps, chunks):
     """The order, the chunk, and the tail where there is one."""
     program = softmax.program(RULE)
     loop, state = softmax.loop(program, length), softmax.initial(program)
     loop._zeros.block_until_ready()
-    with _compilations() as compiled:
+    with compilations() as compiled:
         loop.prepare(state, steps)
     assert set(loop.chunks) == chunks
     assert len(compiled) == 1 + len(chunks)
-    with _compilations() as compiled:
+    with compilations() as compiled:
         assert sum(stretch.steps for stretch in loop.run(0, steps)) == steps
     assert compiled == []
 
 
-class _compilations:
+@contextlib.contextmanager
+def compilations():
     """Seconds of every compilation inside the block."""
+    found: list[float] = []
 
-    def __enter__(self) -> list[float]:
-        self.found: list[float] = []
-        monitoring.register_event_duration_secs_listener(self._note)
-        return self.found
-
-    def __exit__(self, *error) -> None:
-        monitoring.unregister_event_duration_listener(self._note)
-
-    def _note(self, event: str, seconds: float, **facts) -> None:
+    def note(event: str, seconds: float, **facts) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
-            self.found.append(seconds)
+            found.append(seconds)
+
+    monitoring.register_event_duration_secs_listener(note)
+    try:
+        yield found
+    finally:
+        monitoring.unregister_event_duration_listener(note)
 
 
 def test_one_fetch_a_chunk_and_no_implicit_transfer(monkeypatch):
@@ -117,7 +116,7 @@ def test_one_fetch_a_chunk_and_no_implicit_transfer(monkeypatch):
         monkeypatch.setattr(kind, name, refuse)
     for name in ("asarray", "array"):
         original = getattr(np, name)
-        monkeypatch.setattr(np, name, _without_arrays(original, kind, fetches))
+        monkeypatch.setattr(np, name, _without_arrays(original, kind))
     monkeypatch.setattr(jax, "device_get", counted)
     with jax.transfer_guard_host_to_device("disallow"):
         stretches = list(loop.run(0, STEPS))
@@ -150,7 +149,7 @@ def test_a_stretch_names_the_first_step_that_is_not_finite():
     assert stretch.first_nonfinite == 11
 
 
-def _without_arrays(original, kind, fetches):
+def _without_arrays(original, kind):
     """`np.asarray` and `np.array` read a CPU's array without asking it; only a fetch may."""
 
     def convert(value, *args, **kwargs):

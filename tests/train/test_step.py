@@ -102,9 +102,7 @@ def test_accumulated_gradients_are_those_of_the_full_batch(parts):
     whole, metrics = train_step(program, state, batch, None)
     summed, other = train_step(split, state, batch, None)
     assert float(other.loss) == pytest.approx(float(metrics.loss), rel=1e-6)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), whole, summed
-    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), whole, summed)
 
 
 def test_the_clip_bounds_the_update():

@@ -187,9 +187,8 @@ def test_order_inside_the_tuple_has_no_meaning(run):
     assert first.scores == second.scores
 
 
-@both_models
-def test_all_families_together(config, run):
-    record = run(config, Distill(), tiny.PRUNE, tiny.QUANTIZE, tiny.PRECISION)
+def test_all_families_together(run):
+    record = run(tiny.DIGITS, Distill(), tiny.PRUNE, tiny.QUANTIZE, tiny.PRECISION)
     assert record.status == "finished"
     assert record.evidence["weights_removed_nonzero"] == 0
     assert record.evidence["weights_asked"] == record.evidence["weights_kept"]

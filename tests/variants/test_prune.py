@@ -43,7 +43,9 @@ def test_select_counts_by_layer_or_in_total(scope, counts):
         assert kept.tolist() == counts
     else:
         assert int(kept.sum()) == 20
-        threshold = min(np.abs(np.asarray(w))[np.asarray(masks[n])].min(initial=9) for n, w in weights.items())
+        threshold = min(
+            np.abs(np.asarray(w))[np.asarray(masks[n])].min(initial=9) for n, w in weights.items()
+        )
         dropped = max(np.abs(w)[~np.asarray(masks[n])].max(initial=0) for n, w in weights.items())
         assert dropped < threshold
 
@@ -126,7 +128,7 @@ def test_settings_out_of_range_are_refused(settings, words):
 
 
 def test_a_pattern_that_matches_nothing_lists_what_there_is():
-    with pytest.raises(VariantError, match="block_7.*there are: one, two"):
+    with pytest.raises(VariantError, match=r"block_7.*there are: one, two"):
         Prune(weights="block_7*").extend(optax.sgd(0.1), TABLE, (Phase("train", 10),))
 
 
