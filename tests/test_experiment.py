@@ -74,9 +74,7 @@ def test_finished_runs_are_skipped_and_resolve_those_that_need_them(tmp_path):
     stopped = dataclasses.replace(second, status=INTERRUPTED)
     write_record(tmp_path / second.run_id, stopped)
     assert [item.done for item in plan(QUESTION, 1, tmp_path)] == [True, False, False]
-    other_code = dataclasses.replace(
-        first, source=dataclasses.replace(first.source, digest="other")
-    )
+    other_code = dataclasses.replace(first, request="other")
     write_record(tmp_path / first.run_id, other_code)
     assert [item.done for item in plan(QUESTION, 1, tmp_path)] == [False, False, False]
 
