@@ -294,12 +294,13 @@ def random_batches(directory: Path) -> float:
     signature = Signature(record.input_shape, record.classes, "text")
     apply, weights = load(directory.parent, record.run_id, signature)
     parts = [dataset.splits[name]["tokens"] for name in ("validation", "test")]
-    text = {"tokens": jnp.asarray(np.concatenate(parts))}
+    tokens, context = np.concatenate(parts), config.workload.context
+    windows = (len(tokens) - 1) // context
+    text = {"tokens": jnp.asarray(tokens), "starts": jnp.arange(windows) * context}
     step = jax.jit(lambda weights, batch: score(apply(weights, batch.inputs), batch))
     losses = []
     for number in range(20):
         key = jax.random.key(number)
-        windows = (len(text["tokens"]) - 1) // config.workload.context
         index = jax.random.randint(key, (config.batch_size,), 0, windows)
         found = step(weights, config.workload.sample(text, index, key))
         losses.append(float(found.loss.sum() / found.weight.sum()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,8 +41,9 @@ _log = logging.getLogger(__name__)
 
 
 class Best(NamedTuple):
-    """The weights with the lowest loss on validation so far."""
+    """The weights with the lowest loss on validation among those with the fewest kept entries."""
 
+    kept: int
     loss: float
     params: Any
     rest: Any
@@ -163,11 +165,12 @@ class Training:
             self.steps_run += stretch.steps
             self.charge("flops_executed", cost[stretch.steps])
             if not stretch.finite:
-                self.notes.append(f"the loss is not finite from step {stretch.first_nonfinite} on")
-                self.journal(NONFINITE)
-                return NONFINITE
+                first = stretch.first_nonfinite
+                return self._nonfinite(f"the loss is not finite from step {first} on")
             self.effective.add(stretch.kept)
             point = self._point(phase, stretch)
+            if point is not None and not _finite(point):
+                return self._nonfinite(f"the validation loss is not finite at step {self.step}")
             with self.clock.lap("write"):
                 self.journal("killed")
             self._tell(phase, stretch, point)
@@ -178,6 +181,11 @@ class Training:
             if self.step < self.built.steps and self._checkpoint_due():
                 self.save()
         return FINISHED
+
+    def _nonfinite(self, note: str) -> str:
+        self.notes.append(note)
+        self.journal(NONFINITE)
+        return NONFINITE
 
     def _point(self, phase: Phase, stretch: Stretch) -> Point | None:
         """Score on validation where the curve has a point."""
@@ -197,13 +205,18 @@ class Training:
             total_s=sum(laps.values()) + sum(p.total_s for p in earlier),
             flops_executed=add(self.flops["flops_executed"], *(p.flops_executed for p in earlier)),
         )
+        if not _finite(point):
+            return point
         self.points.append(point)
         append_line(self.attempt.directory / CURVE, to_dict(point))
-        if self.built.config.select == "best" and (
-            self.best is None or score.loss < self.best.loss
-        ):
-            self.best = Best(score.loss, *jax.tree.map(jnp.copy, weights))
+        kept = int(stretch.kept[-1].sum())
+        if self.built.config.select == "best" and self._better(kept, score.loss):
+            self.best = Best(kept, score.loss, *jax.tree.map(jnp.copy, weights))
         return point
+
+    def _better(self, kept: int, loss: float) -> bool:
+        """Whether a point replaces the best: a denser one never beats a sparser one."""
+        return self.best is None or (kept, loss) < (self.best.kept, self.best.loss)
 
     def _tell(self, phase: Phase, stretch: Stretch, point: Point | None) -> None:
         found = f", validation {point.validation}" if point else ""
@@ -240,8 +253,8 @@ class Training:
     def _tree(self) -> dict[str, Any]:
         tree = {"state": self.state, "effective": self.effective.state()}
         if self.built.config.select == "best":
-            best = self.best or Best(np.inf, self.state.params, self.state.rest)
-            tree["best"] = (np.float64(best.loss), best.params, best.rest)
+            best = self.best or Best(0, np.inf, self.state.params, self.state.rest)
+            tree["best"] = (np.array([best.kept, best.loss]), best.params, best.rest)
         return tree
 
     def _restore(self) -> None:
@@ -257,8 +270,9 @@ class Training:
         self.effective.restore(found.tree["effective"])
         self.step, self.phase, self.resumed = found.step, found.phase, found.step
         DIARY.info("goes on from step %d, process %d", self.step, self.attempt.number)
-        if "best" in tree and np.isfinite(loss := float(found.tree["best"][0])):
-            self.best = Best(loss, *tree["best"][1:])
+        if "best" in tree and np.isfinite(found.tree["best"][0][1]):
+            kept, loss = found.tree["best"][0].tolist()
+            self.best = Best(int(kept), loss, *tree["best"][1:])
         lines = read_lines(curve) if curve.is_file() else []
         lines = [line for line in lines if line["step"] <= self.step]
         self.points = [from_dict(Point, line, CURVE) for line in lines]
@@ -292,3 +306,8 @@ def executed(compiled: Compiled | None, platform: str) -> int | None:
 def add(*counts: int | None) -> int | None:
     """A sum that is unknown as soon as a part is."""
     return None if any(n is None for n in counts) else sum(n for n in counts if n is not None)
+
+
+def _finite(point: Point) -> bool:
+    """Whether the validation loss of a point is a number."""
+    return point.validation is not None and math.isfinite(point.validation.loss)

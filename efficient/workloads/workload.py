@@ -140,32 +140,32 @@ class LanguageModel:
         return (self.context,), dataset.classes
 
     def arrays(self, dataset: Dataset, split: str) -> dict[str, np.ndarray]:
-        return {"tokens": dataset.splits[split]["tokens"]}
+        """What goes to the device: the text, and where each window of the split begins."""
+        tokens = dataset.splits[split]["tokens"]
+        cover, count = (len(tokens) - 1) // self.context, self.examples(dataset, split)
+        starts = np.arange(count, dtype=np.int32) * (cover // count) * self.context
+        return {"tokens": tokens, "starts": starts}
 
     def examples(self, dataset: Dataset, split: str) -> int:
         """Windows of the cover; of the scored splits at most `windows`."""
-        count = self._cover(len(dataset.splits[split]["tokens"]))
-        return count if split == "train" or not self.windows else min(self.windows, count)
+        cover = (len(dataset.splits[split]["tokens"]) - 1) // self.context
+        return cover if split == "train" or not self.windows else min(self.windows, cover)
 
     def window(self, data: Any, index: jax.Array) -> Batch:
-        """Window `index` of those that are scored; numbers past the end weigh 0."""
-        cover = self._cover(data["tokens"].shape[0])
-        count = min(self.windows or cover, cover)
-        starts = jnp.minimum(index, count - 1) * (cover // count) * self.context
+        """Windows by number; numbers past the end weigh 0."""
+        count = data["starts"].shape[0]
+        starts = data["starts"][jnp.minimum(index, count - 1)]
         inputs, targets = self._cut(data["tokens"], starts)
         weights = jnp.broadcast_to((index < count)[:, None], inputs.shape).astype(jnp.float32)
         return Batch(inputs, targets, weights, index)
 
     def sample(self, data: Any, index: jax.Array, key: jax.Array) -> Batch:
-        """Windows of the cover, each shifted by its own offset below `context`."""
+        """Windows by number, each shifted by its own offset below `context`."""
         last = data["tokens"].shape[0] - 1 - self.context
         shift = jax.random.randint(key, index.shape, 0, self.context)
-        starts = jnp.minimum(index * self.context + shift, last)
+        starts = jnp.minimum(data["starts"][index] + shift, last)
         inputs, targets = self._cut(data["tokens"], starts)
         return Batch(inputs, targets, jnp.ones(inputs.shape, jnp.float32), index)
-
-    def _cover(self, tokens: int) -> int:
-        return (tokens - 1) // self.context
 
     def _cut(self, tokens: jax.Array, starts: jax.Array) -> tuple[jax.Array, jax.Array]:
         places = starts[:, None] + jnp.arange(self.context + 1)[None, :]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import tiny
 
@@ -84,6 +85,42 @@ def test_infinite_weights_stop_the_run_and_keep_the_last_good_point(tmp_path):
     assert not (directory / "weights.safetensors").exists()
     assert len(list((directory / "checkpoints").glob("*.json"))) > 0
     assert record.cost.processes[-1].outcome == NONFINITE
+
+
+@dataclass(frozen=True)
+class Stumble(Variant):
+    """Makes the weights infinite in the very last update."""
+
+    def extend(self, tx, weights, plan):
+        def update(updates, state, params=None):
+            updates, state = tx.update(updates, state, params)
+            last = optax.tree.get(state, "count", default=None, filtering=_first_count)
+            broken = jnp.where(last >= steps_of(plan), jnp.inf, 0.0)
+            return jax.tree.map(lambda u: u + broken, updates), state
+
+        return optax.GradientTransformation(tx.init, update)
+
+
+def _first_count(path, value):
+    return "ScaleByAdam" in str(path)
+
+
+def test_weights_that_break_in_the_last_update_are_not_a_result(tmp_path):
+    record = train(dataclasses.replace(FAST, variants=(Stumble(),)), tmp_path)
+    assert record.status == NONFINITE
+    assert record.notes == ("the validation loss is not finite at step 24",)
+    assert [point.step for point in record.points] == [4, 8, 12, 16, 20]
+    assert not (tmp_path / record.run_id / "artefact").exists()
+
+
+def test_the_best_point_is_never_denser_than_what_was_asked(tmp_path):
+    unruly = Optimizer("sgd", lr=3.0, momentum=0.95, schedule=Schedule("constant"))
+    config = dataclasses.replace(
+        tiny.DIGITS, optimizer=unruly, chunk_steps=1, evaluations=24, select="best"
+    )
+    evidence = train(dataclasses.replace(config, variants=(tiny.PRUNE,)), tmp_path).evidence
+    assert evidence["weights_kept"] == evidence["weights_asked"]
+    assert evidence["weights_removed_nonzero"] == 0
 
 
 def test_a_rate_far_too_large_is_not_a_result(tmp_path):

@@ -140,6 +140,13 @@ def test_windows_cover_the_text_without_overlap(tokens):
     assert batch.weights.all()
 
 
+def test_a_limit_of_windows_leaves_training_whole():
+    workload, dataset = LanguageModel("x", CONTEXT, 2), text(61)
+    count = workload.examples(dataset, "train")
+    batch = workload.window(workload.arrays(dataset, "train"), np.arange(count))
+    assert batch.weights.all()
+
+
 @pytest.mark.parametrize("tokens, windows", [(61, 3), (61, 5), (61, 12), (64, 50), (6, 1)])
 def test_a_limit_of_windows_is_spread_evenly(tokens, windows):
     workload, dataset = LanguageModel("x", CONTEXT, windows), text(tokens)
