@@ -15,7 +15,7 @@ from efficient.ledger.store import find_run, read_record
 def sample(arguments: argparse.Namespace) -> int:
     """Go on from --prompt by --length tokens."""
     record = read_record(find_run(arguments.out, arguments.run))
-    if record.data.unit != "token":
+    if record.data.unit == "image":
         raise UsageError(f"{record.run_id} learned {record.workload}, which is no text")
     vocabulary = Vocabulary(record)
     prompt = vocabulary.encode(arguments.prompt)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import signal
 import subprocess
 import sys
 
@@ -95,22 +93,17 @@ def test_preparing_twice_gives_the_same_copy(store):
     assert told["bytes"] > 0
 
 
-def limit_files() -> None:
-    """Let no file grow past 200 kB: the writer of records then fails as on a full disk."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-
-
 def test_a_disk_that_fills_while_preparing_is_one_line_and_leaves_no_copy(tmp_path):
+    """No file may grow past 200 kB: the writer of records then fails as on a full disk."""
     code = (
-        "import sys; from efficient.data import DataError, prepare\n"
+        "import resource, signal, sys; from efficient.data import DataError, prepare\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
         "try: prepare('pystdlib', sys.argv[1])\n"
         "except DataError as error: print(error)"
     )
     command = [sys.executable, "-B", "-c", code, str(tmp_path)]
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, preexec_fn=limit_files
-    )
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout.startswith("pystdlib: ") and done.stdout.count("\n") == 1
     assert "free some space or name a folder by --data-dir" in done.stdout
     assert list(tmp_path.glob("pystdlib/cpython*/*")) == []
