@@ -127,8 +127,8 @@ def quickstart() -> Iterator[Line]:
     grams = ngrams("pystdlib", "--context", "32", "--windows", "256")
     for label in ("baseline", "pruned", "quantized", "distilled"):
         bits = [r.scores["test"].loss / math.log(2) for r in arm(found, label, "pystdlib")]
-        order, name = (2, "bigram") if label == "baseline" else (1, "unigram")
-        bound = grams[order]
+        name = "bigram" if label == "baseline" else "unigram"
+        bound = grams[name]
         good = max(bits) < bound
         yield judge(f"pystdlib {label}", f"< {name} {bound:.3f} bits", spread(bits), good)
     for workload in workloads:
@@ -171,37 +171,30 @@ def nearer(found: list[Record], workload: str, alone: str, taught: str) -> Line:
     )
 
 
-def ngrams(data: str, *arguments: str) -> dict[int, float]:
-    """Bits per token of n-gram models on the scored windows of the test split."""
+def ngrams(data: str, *arguments: str) -> dict[str, float]:
+    """Bits per byte of n-gram models, by name, on the scored windows of the test split."""
     code, output, _ = call(sys.executable, ROOT / "scripts" / "ngram", data, "--json", *arguments)
     if code:
         raise NotRunError(f"scripts/ngram {data} ended with {code}")
-    return {int(row["order"]): float(row["bits_windows"]) for row in json.loads(output)["orders"]}
+    return json.loads(output)["window"]
 
 
 def presets() -> Iterator[Line]:
     out = OUT / "digits"
+    command = (sys.executable, "-m", "efficient", "train", "digits_mlp", "--out", out, "--json")
     for seed in range(3):
-        call(
-            sys.executable,
-            "-m",
-            "efficient",
-            "train",
-            "digits_mlp",
-            "--seed",
-            str(seed),
-            "--out",
-            out,
-            "--json",
-        ) if not _has(out, seed) else None
+        if not _has(out, seed):
+            call(*command, "--seed", str(seed))
     found = [r for r in records(out)[0] if r.source.digest == source().digest]
     values = [r.scores["test"].accuracy for r in found]
     yield judge("digits_mlp", ">= 0.96", spread(values), statistics.mean(values) >= 0.96)
     runs = arm(experiment("pystdlib"), "baseline")
     grams = ngrams("pystdlib", "--context", "128", "--windows", "1024")
     bits = [r.scores["test"].loss / math.log(2) for r in runs]
-    counted = ", ".join(f"{n}-gram {b:.3f}" for n, b in sorted(grams.items()))
-    yield judge("pystdlib_gpt", f"< trigram ({counted})", spread(bits), max(bits) < grams[3])
+    counted = ", ".join(f"{name} {found:.3f}" for name, found in grams.items())
+    yield judge(
+        "pystdlib_gpt", f"< trigram ({counted})", spread(bits), max(bits) < grams["trigram"]
+    )
     minutes = max(r.cost.total_s for r in runs) / 60
     yield judge("pystdlib_gpt takes", "<= 15 min", f"{minutes:.1f} min", minutes <= 15)
 
