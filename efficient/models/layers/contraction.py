@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 Contraction = Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -47,6 +48,6 @@ def differentiable(
     return contraction
 
 
-def accumulator(dtype: jnp.dtype) -> type:
+def accumulator(dtype: jnp.dtype) -> DTypeLike:
     """The type in which products of `dtype` are summed: int32 or float32."""
     return jnp.int32 if jnp.issubdtype(dtype, jnp.integer) else jnp.float32
