@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from efficient.ledger.record import from_dict, to_dict
 from efficient.models.network import NETWORKS
@@ -124,6 +124,7 @@ class Duration:
 
 #: What a file of a user's may raise while it is loaded.
 LOADING = (SyntaxError, ImportError, NameError, TypeError, AttributeError, ValueError)
+T = TypeVar("T")
 TABLES = {"workload": WORKLOADS, "model": NETWORKS, "variants": VARIANTS}
 
 
@@ -253,15 +254,24 @@ def load_preset(name: str) -> Config:
     path = Path(name) if name.endswith(".py") else known.get(name)
     if path is None or not path.is_file():
         raise ConfigError(f"config {name!r} does not exist; {nearest(name, known)}")
-    spec = importlib.util.spec_from_file_location(f"efficient_preset_{path.stem}", path)
+    return dataclasses.replace(definition(path, "config", Config), preset=path.stem)
+
+
+def definition(path: Path, name: str, kind: type[T]) -> T:
+    """What a user's Python file assigns to `name`.
+
+    Raises:
+        ConfigError: the file does not load, or defines no such thing.
+    """
+    spec = importlib.util.spec_from_file_location(f"efficient_{name}_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     search_here()
     try:
         spec.loader.exec_module(module)
     except LOADING as error:
-        raise ConfigError(f"config {name!r} cannot be read: {error}") from None
-    config = getattr(module, "config", None)
-    if not isinstance(config, Config):
-        raise ConfigError(f"{path} defines no `config`: assign an efficient.Config to it")
-    return dataclasses.replace(config, preset=path.stem)
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    found = getattr(module, name, None)
+    if not isinstance(found, kind):
+        raise ConfigError(f"{path} defines no `{name}`: assign {kind.__name__}(...) to it")
+    return found

@@ -7,7 +7,6 @@ which is trained first as a run with its own record and bill.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from efficient.config import LOADING, Config, digest, nearest, search_here, to_json
+from efficient.config import Config, definition, digest, nearest, to_json
 from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.source import source
 from efficient.ledger.store import records
@@ -81,7 +80,7 @@ def load(path: Path | str) -> Experiment:
     """The `experiment` of a Python file, or of `experiment.py` in a folder.
 
     Raises:
-        ExperimentError: there is none, or it does not load.
+        ExperimentError: there is none. ConfigError: it does not load.
     """
     path = Path(path)
     file = path / "experiment.py" if path.is_dir() else path
@@ -90,17 +89,7 @@ def load(path: Path | str) -> Experiment:
         raise ExperimentError(
             f"experiment {str(path)!r} does not exist; {nearest(path.name, near)}"
         )
-    spec = importlib.util.spec_from_file_location(f"efficient_experiment_{file.stem}", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    search_here()
-    try:
-        spec.loader.exec_module(module)
-    except LOADING as error:
-        raise ExperimentError(f"{file} cannot be read: {error}") from None
-    experiment = getattr(module, "experiment", None)
-    if not isinstance(experiment, Experiment):
-        raise ExperimentError(f"{file} defines no `experiment`: assign an Experiment to it")
+    experiment = definition(file, "experiment", Experiment)
     return dataclasses.replace(experiment, name=file.resolve().parent.name)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tiny
 
+from efficient.config import ConfigError
 from efficient.experiment import Arm, Experiment, ExperimentError, load, plan, run
 from efficient.ledger.record import INTERRUPTED
 from efficient.ledger.store import records, write_record
@@ -121,10 +122,10 @@ def test_experiments_load_from_folders_and_files(tmp_path):
     for path in (folder, file, str(folder)):
         assert load(path) == dataclasses.replace(QUESTION, name="question")
     file.write_text("x = 1")
-    with pytest.raises(ExperimentError, match="defines no `experiment`"):
+    with pytest.raises(ConfigError, match="defines no `experiment`"):
         load(folder)
     file.write_text("def")
-    with pytest.raises(ExperimentError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         load(folder)
     with pytest.raises(ExperimentError, match="does not exist"):
         load(tmp_path / "nowhere")
