@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from efficient.ledger.record import from_dict, to_dict
+from efficient.ledger.codec import from_dict, to_dict
 from efficient.models.network import NETWORKS
 from efficient.train.optimizer import Optimizer
 from efficient.variants import VARIANTS, Variant

@@ -16,21 +16,22 @@ from pathlib import Path
 #: Room -> the rooms it may import; "ledger.record" allows that module of the room only.
 MAY_IMPORT = {
     "cli": (
-        "config run check experiment report compare deploy train variants models workloads data"
-        " cost ledger"
+        "config run check experiment report compare deploy predict train variants models workloads"
+        " data cost ledger"
     ),
     "check": "config run variants workloads models train ledger cost data",
     "experiment": "config ledger",
-    "run": "config data workloads models variants train deploy cost ledger",
+    "run": "config data workloads models variants train deploy predict cost ledger",
+    "predict": "models cost ledger",
     "controls": "data workloads cost ledger",
     "report": "compare ledger",
     "compare": "ledger",
     "deploy": "models ledger",
-    "config": "models variants workloads train.optimizer ledger.record",
+    "config": "models variants workloads train.optimizer ledger.codec",
     "train": "cost ledger",
     "variants": "models",
     "workloads": "data",
-    "cost": "ledger.record",
+    "cost": "ledger.record ledger.bill",
     "ledger": "",
     "models": "",
     "data": "",

@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 import random
 
+from efficient.ledger.bill import Cost, Process
 from efficient.ledger.record import (
     FINISHED,
     LAPS,
     SCHEMA,
-    Cost,
     DataFacts,
     File,
     Machine,
     Parent,
     Point,
-    Process,
     Record,
     Score,
     Source,

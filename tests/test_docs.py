@@ -14,7 +14,8 @@ import pytest
 from efficient.cli.override import override
 from efficient.cli.parser import _tree, parse
 from efficient.config import load_preset
-from efficient.ledger.record import LAPS, Cost
+from efficient.ledger.bill import Cost
+from efficient.ledger.record import LAPS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -17,7 +17,8 @@ from flax import nnx
 
 from efficient.check.case import STEPS, Case
 from efficient.config import from_json, to_json
-from efficient.ledger.record import FINISHED, Record, to_dict
+from efficient.ledger.codec import to_dict
+from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.store import read_record
 from efficient.models.tree import flatten
 from efficient.run import Progress, train

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from efficient.ledger.record import to_dict
+from efficient.ledger.codec import to_dict
 
 #: Columns on the screen that a table may take: a path in it is never cut.
 WIDEST = 1000

@@ -6,23 +6,26 @@ import argparse
 import importlib
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from efficient import __version__
+from efficient.cli import costing
 from efficient.cli.failure import UsageError
+from efficient.cli.option import (
+    OVERRIDES,
+    Parser,
+    add_config,
+    add_folders,
+    add_json,
+    add_out,
+    add_run,
+    command,
+    count,
+)
 
 Command = Callable[[argparse.Namespace], int]
 
 DESCRIPTION = "Accuracy against compute, measured: baseline, pruned, quantized, distilled models."
-
-OVERRIDES = """
-Overrides are dotted fields of the config, typed: --optimizer.lr 0.1 --model.hidden 100 50
---train-for "200 steps" --seed 3 --start RUN. `efficient train CONFIG --help` lists those of CONFIG.
---model and --workload also take module:Attribute, your own class, with its default fields.
-
-A variant is NAME or NAME:field=value,field=value; NAME is one of `efficient list` or your own
-module:Attribute. A field with several values takes them with spaces: "NAME:field=1 2 3".
-"""
 
 TRAIN = f"""{OVERRIDES}
 An interrupted run goes on when the same command is given again.
@@ -30,17 +33,6 @@ An interrupted run goes on when the same command is given again.
 example:
   efficient train digits_mlp --train-for "5 epochs" --variants prune:sparsity=0.8 quantize
 """
-
-
-class Parser(argparse.ArgumentParser):
-    """Mistakes are raised instead of printed; abbreviations of options are refused."""
-
-    def __init__(self, **options: Any) -> None:
-        options |= {"allow_abbrev": False}
-        super().__init__(**options, formatter_class=argparse.RawDescriptionHelpFormatter)
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see {self.prog} --help")
 
 
 def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
@@ -77,85 +69,74 @@ def _tree() -> tuple[Parser, dict[str, Parser]]:
     )
     parser.add_argument("--version", action="version", version=f"efficient-jax {__version__}")
     groups = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for add in (_train, _compare, _report, _list, _show, _flops, _data, _sample, _check):
+    for add in (_train, _compare, _report, _list, _show, *costing.COMMANDS, _data, _sample, _check):
         add(groups)
     return parser, groups.choices
 
 
 def _train(groups: Any) -> None:
-    made = _command(
+    made = command(
         groups, "train", "train:train", "train one config to its end", TRAIN, overridable=True
     )
-    _add_config(made)
-    _add_folders(made, "folder that gets the run's own folder")
-    _add_json(made)
+    add_config(made)
+    add_folders(made, "folder that gets the run's own folder")
+    add_json(made)
     made.add_argument("--quiet", action="store_true", help="no progress on stderr")
-
-
-def _flops(groups: Any) -> None:
-    example = f"{OVERRIDES}\nexample:\n  efficient flops digits_mlp --model.hidden 1000 1000"
-    text = "FLOPs of a config by layer, nothing compiled or trained"
-    made = _command(groups, "flops", "flops:flops", text, example, overridable=True)
-    _add_config(made)
-    _add_folders(made, "folder with the runs that the config needs (teacher, start)")
-    _add_json(made)
 
 
 def _compare(groups: Any) -> None:
     example = "example:\n  efficient compare experiments/quickstart --seeds 3 --dry-run"
     text = "train what an experiment lacks, one process per run, then report"
-    made = _command(groups, "compare", "compare:compare", text, example)
+    made = command(groups, "compare", "compare:compare", text, example)
     made.add_argument("experiment", metavar="EXPERIMENT", help="name, folder or Python file")
-    made.add_argument("--seeds", type=_count, metavar="N", help="seeds of each arm")
+    made.add_argument("--seeds", type=count, metavar="N", help="seeds of each arm")
     made.add_argument("--dry-run", action="store_true", help="print the runs and minutes only")
     made.add_argument("--out", metavar="DIR", help="folder of the runs (runs/EXPERIMENT)")
     made.add_argument("--data-dir", metavar="DIR", help="TFDS data directory")
-    _add_json(made)
+    add_json(made)
 
 
 def _report(groups: Any) -> None:
     example = "example:\n  efficient report runs/quickstart --title Quickstart"
-    made = _command(
-        groups, "report", "compare:report", "tables and plots of finished runs", example
-    )
+    made = command(groups, "report", "compare:report", "tables and plots of finished runs", example)
     made.add_argument("directory", metavar="DIR", help="folder with runs at any depth")
     made.add_argument("--out", metavar="DIR", help="folder that gets report/ (DIR)")
     made.add_argument("--title", help="of the page (the name of DIR)")
-    _add_json(made)
+    add_json(made)
 
 
 def _list(groups: Any) -> None:
     example = "example:\n  efficient list --out runs/quickstart"
     text = "presets, variants with their defaults, networks, and runs"
-    made = _command(groups, "list", "listing:listing", text, example)
-    _add_out(made, "folder of the runs")
-    _add_json(made)
+    made = command(groups, "list", "listing:listing", text, example)
+    add_out(made, "folder of the runs")
+    add_json(made)
 
 
 def _show(groups: Any) -> None:
     example = "example:\n  efficient show digits-baseline-s0 --out runs"
-    made = _command(groups, "show", "show:show", "one run: scores, bill, evidence", example)
-    _add_run(made)
-    _add_json(made)
+    made = command(groups, "show", "show:show", "one run: scores, bill, evidence", example)
+    add_run(made)
+    add_json(made)
 
 
 def _sample(groups: Any) -> None:
     example = 'example:\n  efficient sample pystdlib-baseline-s0 --prompt "def " --length 200'
-    made = _command(groups, "sample", "sample:sample", "text from a language model", example)
-    _add_run(made)
+    made = command(groups, "sample", "sample:sample", "text from a language model", example)
+    add_run(made)
     made.add_argument("--prompt", default="\n", metavar="TEXT", help="what it goes on from")
-    made.add_argument("--length", type=_count, default=256, metavar="N", help="tokens (256)")
+    made.add_argument("--length", type=count, default=256, metavar="N", help="tokens (256)")
     made.add_argument("--temperature", type=float, default=1.0, help="0: most probable (1.0)")
     made.add_argument("--seed", type=int, default=0, metavar="N", help="of the samples (0)")
-    _add_json(made)
+    add_json(made)
 
 
 def _check(groups: Any) -> None:
     example = "example:\n  efficient check my_method:MyVariant"
     text = "the contract tests of a variant, on two tiny runs"
-    made = _command(groups, "check", "check:check", text, example)
+    made = command(groups, "check", "check:check", text, example)
     made.add_argument("variant", metavar="VARIANT", help="name, or your own module:Attribute")
-    _add_json(made)
+    add_json(made)
 
 
 def _data(groups: Any) -> None:
@@ -163,58 +144,15 @@ def _data(groups: Any) -> None:
     made = groups.add_parser("data", help="datasets: list, prepare, show", epilog=example)
     made.set_defaults(parser=made, overridable=False)
     actions = made.add_subparsers(metavar="ACTION", required=True)
-    listing = _command(actions, "list", "data:listing", "what is known and prepared", "")
-    prepare = _command(actions, "prepare", "data:prepare", "download, check and store", example)
-    show = _command(actions, "show", "data:show", "shapes, splits and fingerprint", "")
+    listing = command(actions, "list", "data:listing", "what is known and prepared", "")
+    prepare = command(actions, "prepare", "data:prepare", "download, check and store", example)
+    show = command(actions, "show", "data:show", "shapes, splits and fingerprint", "")
     prepare.add_argument("--manual-dir", metavar="DIR", help="folder with the upstream files")
     for action in (listing, prepare, show):
         if action is not listing:
             action.add_argument("name", metavar="NAME", help="digits, or any TFDS name")
         action.add_argument("--data-dir", metavar="DIR", help="TFDS data directory")
-        _add_json(action)
-
-
-def _command(
-    groups: Any, name: str, command: str, text: str, epilog: str, overridable: bool = False
-) -> Parser:
-    """A command whose function is `module:function` of this folder."""
-    options: dict[str, Any] = {"add_help": False} if overridable else {}
-    made = groups.add_parser(name, help=text, description=text, epilog=epilog, **options)
-    made.set_defaults(command=command, parser=made, overridable=overridable)
-    return made
-
-
-def _add_config(made: Parser) -> None:
-    text = "preset's name, .py or .json file, or a run to repeat"
-    made.add_argument("config", metavar="CONFIG|RECORD", nargs="?", help=text)
-    made.add_argument("-h", "--help", action="store_true", help="this, and CONFIG's fields")
-    text = "what makes it cheaper; none given: the baseline"
-    made.add_argument("--variants", nargs="*", metavar="VARIANT", help=text)
-
-
-def _add_folders(made: Parser, out: str) -> None:
-    _add_out(made, out)
-    text = "TFDS data directory (TFDS_DATA_DIR, ~/tensorflow_datasets)"
-    made.add_argument("--data-dir", metavar="DIR", help=text)
-
-
-def _add_run(made: Parser) -> None:
-    made.add_argument("run", metavar="RUN", help="its folder, id, or the beginning of its id")
-    _add_out(made, "folder of the runs")
-
-
-def _add_out(made: Parser, text: str) -> None:
-    made.add_argument("--out", default="runs", metavar="DIR", help=f"{text} (runs)")
-
-
-def _add_json(made: Parser) -> None:
-    made.add_argument("--json", action="store_true", help="one JSON document on stdout")
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
+        add_json(action)
 
 
 def _dashed(word: str) -> str:

@@ -15,7 +15,8 @@ from efficient.cli.output import document, quiet_stdout, say
 from efficient.cli.score import quality
 from efficient.cli.selection import explain, select
 from efficient.compare.summary import describe
-from efficient.ledger.record import FINISHED, NONFINITE, Record, to_dict
+from efficient.ledger.codec import to_dict
+from efficient.ledger.record import FINISHED, NONFINITE, Record
 from efficient.report import number
 
 #: What `--json` leaves to record.json.

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from efficient.ledger.record import SCHEMA, Record, RecordError, from_dict, to_dict
+from efficient.ledger.codec import RecordError, from_dict, to_dict
+from efficient.ledger.record import SCHEMA, Record
 
 RECORD = "record.json"
 JOURNAL = "attempts.jsonl"

@@ -10,7 +10,7 @@ from efficient.compare.difference import baseline_of, difference
 from efficient.compare.evidence import proof
 from efficient.compare.sentence import sentence
 from efficient.compare.summary import Row, notes
-from efficient.ledger.record import to_dict
+from efficient.ledger.codec import to_dict
 
 #: Of the layout of this summary, not of the records.
 SCHEMA = 1

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from efficient.cost.clock import Clock
-from efficient.ledger.record import FINISHED, NONFINITE, Process, from_dict, to_dict
+from efficient.ledger.bill import Process
+from efficient.ledger.codec import from_dict, to_dict
+from efficient.ledger.record import FINISHED, NONFINITE
 from efficient.ledger.store import RECORD, StoreError, append_line, read_lines, read_record
 
 JOURNAL, LOG = "attempts.jsonl", "log.txt"

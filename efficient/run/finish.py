@@ -17,18 +17,17 @@ from efficient.config import to_json, type_name
 from efficient.cost.flops import count
 from efficient.cost.machine import machine, memory_peak, versions
 from efficient.deploy import Packed, format, pack, unpack
+from efficient.ledger.bill import Cost, Process
+from efficient.ledger.codec import to_dict
 from efficient.ledger.record import (
     FINISHED,
     SCHEMA,
-    Cost,
     DataFacts,
     File,
     Parent,
-    Process,
     Record,
     Score,
     SplitFacts,
-    to_dict,
 )
 from efficient.ledger.source import source
 from efficient.ledger.store import digest_file, write_bytes, write_record

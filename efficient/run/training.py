@@ -18,15 +18,8 @@ import numpy as np
 from efficient.cost.clock import Clock
 from efficient.cost.effective import Effective
 from efficient.cost.flops import count
-from efficient.ledger.record import (
-    FINISHED,
-    INTERRUPTED,
-    NONFINITE,
-    Point,
-    Score,
-    from_dict,
-    to_dict,
-)
+from efficient.ledger.codec import from_dict, to_dict
+from efficient.ledger.record import FINISHED, INTERRUPTED, NONFINITE, Point, Score
 from efficient.ledger.store import append_line, read_lines, write_text
 from efficient.run.attempt import DIARY, FLOPS, Attempt, Progress
 from efficient.run.build import Built

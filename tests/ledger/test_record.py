@@ -13,7 +13,9 @@ from fabrication import record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from efficient.ledger.record import Cost, Record, RecordError, from_dict, to_dict
+from efficient.ledger.bill import Cost
+from efficient.ledger.codec import RecordError, from_dict, to_dict
+from efficient.ledger.record import Record
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),

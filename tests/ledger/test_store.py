@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from efficient.ledger import store
-from efficient.ledger.record import RecordError, to_dict
+from efficient.ledger.codec import RecordError, to_dict
 from efficient.ledger.store import StoreError
 
 
@@ -119,7 +119,7 @@ def test_damaged_record_is_one_line_and_no_crash(tmp_path, name):
 
 def test_newer_schema_asks_for_an_upgrade(tmp_path):
     (tmp_path / "record.json").write_bytes(corrupted()["newer"])
-    with pytest.raises(RecordError, match=r"schema 7 is newer than this package \(1\): upgrade"):
+    with pytest.raises(RecordError, match=r"schema 7 is newer than this package \(2\): upgrade"):
         store.read_record(tmp_path)
 
 

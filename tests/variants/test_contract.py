@@ -17,7 +17,8 @@ from penalty import Confidence
 from efficient.config import from_json, to_json
 from efficient.data import load
 from efficient.deploy.format import load_arrays
-from efficient.ledger.record import Record, from_dict, to_dict
+from efficient.ledger.codec import from_dict, to_dict
+from efficient.ledger.record import Record
 from efficient.models.layers import weighted_layers
 from efficient.models.signature import Signature
 from efficient.run import train

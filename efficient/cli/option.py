@@ -1,0 +1,93 @@
+"""Options that several commands share, and the parser whose mistakes are one line."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from efficient.cli.failure import UsageError
+
+OVERRIDES = """
+Overrides are dotted fields of the config, typed: --optimizer.lr 0.1 --model.hidden 100 50
+--train-for "200 steps" --seed 3 --start RUN. `efficient train CONFIG --help` lists those of CONFIG.
+--model and --workload also take module:Attribute, your own class, with its default fields.
+
+A variant is NAME or NAME:field=value,field=value; NAME is one of `efficient list` or your own
+module:Attribute. A field with several values takes them with spaces: "NAME:field=1 2 3".
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Mistakes are raised instead of printed; abbreviations of options are refused."""
+
+    def __init__(self, **options: Any) -> None:
+        options |= {"allow_abbrev": False}
+        super().__init__(**options, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def command(
+    groups: Any, name: str, command: str, text: str, epilog: str, overridable: bool = False
+) -> Parser:
+    """A command whose function is `module:function` of this folder."""
+    options: dict[str, Any] = {"add_help": False} if overridable else {}
+    made = groups.add_parser(name, help=text, description=text, epilog=epilog, **options)
+    made.set_defaults(command=command, parser=made, overridable=overridable)
+    return made
+
+
+def add_config(made: Parser) -> None:
+    text = "preset's name, .py or .json file, or a run to repeat"
+    made.add_argument("config", metavar="CONFIG|RECORD", nargs="?", help=text)
+    made.add_argument("-h", "--help", action="store_true", help="this, and CONFIG's fields")
+    text = "what makes it cheaper; none given: the baseline"
+    made.add_argument("--variants", nargs="*", metavar="VARIANT", help=text)
+
+
+def add_folders(made: Parser, out: str) -> None:
+    add_out(made, out)
+    text = "TFDS data directory (TFDS_DATA_DIR, ~/tensorflow_datasets)"
+    made.add_argument("--data-dir", metavar="DIR", help=text)
+
+
+def add_run(made: Parser) -> None:
+    made.add_argument("run", metavar="RUN", help="its folder, id, or the beginning of its id")
+    add_out(made, "folder of the runs")
+
+
+def add_out(made: Parser, text: str) -> None:
+    made.add_argument("--out", default="runs", metavar="DIR", help=f"{text} (runs)")
+
+
+def add_json(made: Parser) -> None:
+    made.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def add_site(made: Parser) -> None:
+    """Where a job runs, as its user says; each has an environment variable, see `cost.site`."""
+    group = made.add_argument_group("where it runs (nothing is guessed; else null with a reason)")
+    group.add_argument("--region", metavar="CODE", help="country, as FRA; WORLD for the average")
+    group.add_argument("--gco2e-per-kwh", type=positive, metavar="G", help="in place of a region's")
+    group.add_argument("--pue", type=positive, metavar="X", help="energy of the building / of IT")
+    group.add_argument("--chip", metavar="NAME", help="of `efficient machine --chips`; else found")
+    group.add_argument("--power-w", type=positive, metavar="W", help="measured average per chip")
+    group.add_argument("--usd-per-chip-hour", type=positive, metavar="USD", help="a price you pay")
+
+
+def positive(text: str) -> float:
+    """A finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value

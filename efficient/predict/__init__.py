@@ -1,0 +1,1 @@
+"""What will it cost? Estimates before a run, and of runs that others published."""
