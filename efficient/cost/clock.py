@@ -17,14 +17,16 @@ from pathlib import Path
 class Clock:
     """Seconds by lap since the process started, or, for a later clock of the process, since now.
 
-    The process's life before its first clock is that clock's lap `start`: imports included.
+    The process's life before its first clock is that clock's lap `start`: imports included. Where
+    the kernel does not say how long that was, there is no such lap and the total begins later.
     """
 
     _first = True
 
     def __init__(self) -> None:
         self._mark = time.perf_counter()
-        self._laps = {"start": process_age_s()} if Clock._first else {}
+        age_s = process_age_s() if Clock._first else None
+        self._laps = {} if age_s is None else {"start": age_s}
         self._stack = ["write"]
         Clock._first = False
 
@@ -55,11 +57,11 @@ class Clock:
         self._mark = now
 
 
-def process_age_s() -> float:
-    """Seconds since this process started, from the kernel; 0 where it cannot be read."""
+def process_age_s() -> float | None:
+    """Seconds since this process started, from the kernel; None where it cannot be read."""
     try:
         fields = Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()
         uptime = float(Path("/proc/uptime").read_text().split()[0])
         return max(0.0, uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK"))
     except (OSError, ValueError, IndexError):
-        return 0.0
+        return None

@@ -4,11 +4,14 @@ XLA:CPU brings convolutions into the layout of its fast kernels only in the entr
 inside `lax.scan` the convolutions that autodiff writes run 33 to 60 times slower (jax issue
 12868). So on a CPU the gradients are written in that layout, `b01f_01io->b01f`, from the start;
 elsewhere they are the native ones, which the libraries of accelerators recognise.
+
+Convolutions in groups, depthwise ones among them, have the native gradients everywhere: the written
+ones are for one group, and networks with groups are counted today and not trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -36,8 +39,10 @@ class Conv(nnx.Module):
         kernel_size: height and width of the kernel.
         strides: steps along height and width.
         padding: "SAME", "VALID" or `((top, bottom), (left, right))`.
+        groups: into which the channels are divided, each seen by its own outputs; as many as
+            inputs for a depthwise convolution.
         use_bias: whether to add a bias, which starts at zero.
-        initialiser: of the kernel, `(height, width, inputs, outputs)`.
+        initialiser: of the kernel, `(height, width, inputs // groups, outputs)`.
         rngs: source of the initial kernel.
     """
 
@@ -53,14 +58,14 @@ class Conv(nnx.Module):
         rngs: nnx.Rngs,
         strides: tuple[int, int] = (1, 1),
         padding: Padding = "SAME",
+        groups: int = 1,
         use_bias: bool = True,
         initialiser: Initializer = HE,
     ) -> None:
         self.path, self.position, self.storage = "", 0, Storage()
-        self.op, self.slots = Convolve(strides, padding), nnx.Dict()
-        self.kernel = nnx.Param(
-            initialiser(rngs.params(), (*kernel_size, inputs, outputs), jnp.float32)
-        )
+        self.op, self.slots = Convolve(strides, padding, groups), nnx.Dict()
+        shape = (*kernel_size, inputs // groups, outputs)
+        self.kernel = nnx.Param(initialiser(rngs.params(), shape, jnp.float32))
         self.bias = nnx.Param(jnp.zeros(outputs)) if use_bias else None
 
     def __call__(self, inputs: jax.Array) -> jax.Array:
@@ -74,15 +79,18 @@ class Convolve:
     """The contraction of a convolution: float32, or int32 for integer operands.
 
     Called as `op(inputs, kernel, slots)` with inputs (batch, height, width, i) and kernel
-    (height, width, i, o).
+    (height, width, i // groups, o).
     """
 
     strides: tuple[int, int] = (1, 1)
     padding: Padding = "SAME"
+    groups: int = 1
 
     def __call__(self, inputs: jax.Array, kernel: jax.Array, slots: Slots) -> jax.Array:
         window = kernel.shape[:2]
         padding = self._resolve(inputs.shape[1:3], window)
+        if self.groups > 1:
+            return _convolve_groups(inputs, kernel, self.strides, padding, self.groups)
         if window == (1, 1) and padding == ((0, 0), (0, 0)):
             return dot(_stride(inputs, self.strides), kernel[0, 0], slots)
         if jnp.issubdtype(inputs.dtype, jnp.integer):
@@ -107,6 +115,7 @@ def _convolve(
     padding: Sequence[tuple[int, int]],
     lhs_dilation: Sequence[int] = (1, 1),
     rhs_dilation: Sequence[int] = (1, 1),
+    groups: int = 1,
 ) -> jax.Array:
     return lax.conv_general_dilated(
         inputs,
@@ -116,8 +125,25 @@ def _convolve(
         lhs_dilation,
         rhs_dilation,
         _LAYOUT,
+        feature_group_count=groups,
         preferred_element_type=accumulator(inputs.dtype),
     )
+
+
+def _convolve_groups(
+    inputs: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    groups: int,
+) -> jax.Array:
+    """A convolution in groups, with the gradients that jax derives."""
+    plain = partial(_plain, strides=strides, padding=padding, groups=groups)
+    return differentiable(
+        partial(_convolve, strides=strides, padding=padding, groups=groups),
+        lambda gradient, w: _transpose(lambda x: plain(x, w), inputs.shape, gradient),
+        lambda x, gradient: _transpose(lambda w: plain(x, w), kernel.shape, gradient),
+    )(inputs, kernel)
 
 
 def _convolve_integers(
@@ -172,13 +198,7 @@ def _to_inputs(
         return full[tuple(crop)].astype(gradient.dtype)
 
     def native(gradient: jax.Array, kernel: jax.Array) -> jax.Array:
-        def forward(inputs: jax.Array) -> jax.Array:
-            return lax.conv_general_dilated(
-                inputs, kernel, strides, padding, dimension_numbers=_LAYOUT
-            )
-
-        inputs = jax.ShapeDtypeStruct(shape, gradient.dtype)
-        return jax.linear_transpose(forward, inputs)(gradient)[0]
+        return _transpose(lambda inputs: _plain(inputs, kernel, strides, padding), shape, gradient)
 
     return lax.platform_dependent(gradient, kernel, cpu=canonical, default=native)
 
@@ -207,15 +227,30 @@ def _to_kernel(
         return turned.transpose(1, 2, 0, 3).astype(inputs.dtype)
 
     def native(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
-        def forward(kernel: jax.Array) -> jax.Array:
-            return lax.conv_general_dilated(
-                inputs, kernel, strides, padding, dimension_numbers=_LAYOUT
-            )
-
-        kernel = jax.ShapeDtypeStruct(shape, inputs.dtype)
-        return jax.linear_transpose(forward, kernel)(gradient)[0]
+        return _transpose(lambda kernel: _plain(inputs, kernel, strides, padding), shape, gradient)
 
     return lax.platform_dependent(inputs, gradient, cpu=canonical, default=native)
+
+
+def _plain(
+    inputs: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    groups: int = 1,
+) -> jax.Array:
+    """The convolution in the type of its operands, as jax can transpose it."""
+    return lax.conv_general_dilated(
+        inputs, kernel, strides, padding, dimension_numbers=_LAYOUT, feature_group_count=groups
+    )
+
+
+def _transpose(
+    linear: Callable[[jax.Array], jax.Array], shape: tuple[int, ...], gradient: jax.Array
+) -> jax.Array:
+    """Gradient of the operand, of `shape`, of a linear function."""
+    operand = jax.ShapeDtypeStruct(shape, gradient.dtype)
+    return jax.linear_transpose(linear, operand)(gradient)[0]
 
 
 def _stride(images: jax.Array, strides: Sequence[int]) -> jax.Array:

@@ -33,7 +33,8 @@ class ConvNorm(nnx.Module):
         kernel_size: height and width of the kernel.
         strides: steps along height and width.
         padding: "SAME", "VALID" or `((top, bottom), (left, right))`.
-        initialiser: of the kernel, `(height, width, inputs, outputs)`.
+        groups: into which the channels are divided, as in Conv.
+        initialiser: of the kernel, `(height, width, inputs // groups, outputs)`.
         rngs: source of the initial kernel.
     """
 
@@ -49,14 +50,14 @@ class ConvNorm(nnx.Module):
         rngs: nnx.Rngs,
         strides: tuple[int, int] = (1, 1),
         padding: Padding = "SAME",
+        groups: int = 1,
         initialiser: Initializer = HE,
     ) -> None:
         self.path, self.position, self.storage = "", 0, Storage()
-        self.op, self.slots = Convolve(strides, padding), nnx.Dict()
+        self.op, self.slots = Convolve(strides, padding, groups), nnx.Dict()
         self.use_running_average, self.folded = False, False
-        self.kernel = nnx.Param(
-            initialiser(rngs.params(), (*kernel_size, inputs, outputs), jnp.float32)
-        )
+        shape = (*kernel_size, inputs // groups, outputs)
+        self.kernel = nnx.Param(initialiser(rngs.params(), shape, jnp.float32))
         self.scale = nnx.Param(jnp.ones(outputs))
         self.bias = nnx.Param(jnp.zeros(outputs))
         self.mean = nnx.BatchStat(jnp.zeros(outputs))

@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax import lax
 
-from efficient.models.layers.convolution import Convolve
+from efficient.models.layers import ConvNorm
+from efficient.models.layers.convolution import Conv, Convolve
 
 PADDINGS = ("SAME", "VALID", ((1, 2), (0, 1)), ((3, 3), (3, 3)))
 WINDOWS = ((1, 1), (3, 3), (5, 5), (3, 1))
@@ -102,3 +104,71 @@ def test_int8_is_exact_in_int32_on_every_branch(window, padding):
             jax.jit(lambda x, w: op(x, w, {})).trace(x, w).lower(lowering_platforms=(platform,))
         )
         assert "stablehlo.convolution" not in lowered.as_text(), gathered
+
+
+def grouped(groups, dtype=jnp.float32, outputs=8):
+    """Images of 4 channels, and a kernel for them in groups."""
+    key = jax.random.key(1)
+    x = jax.random.normal(key, (2, 7, 8, 4), dtype)
+    return x, jax.random.normal(key, (3, 3, 4 // groups, outputs), dtype)
+
+
+def native_in_groups(op):
+    def convolve(x, w):
+        return lax.conv_general_dilated(
+            x,
+            w,
+            op.strides,
+            op.padding,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=op.groups,
+        )
+
+    return convolve
+
+
+@pytest.mark.parametrize("groups", [2, 4])
+@pytest.mark.parametrize("padding", ["SAME", ((2, 2), (0, 1))])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_groups_equal_the_native_ones(stride, padding, groups):
+    op, (x, w) = Convolve((stride, stride), padding, groups), grouped(groups)
+    own, ours = gradients(lambda x, w: op(x, w, {}), x, w)
+    value, theirs = gradients(native_in_groups(op), x, w)
+    np.testing.assert_allclose(own, value, rtol=1e-5, atol=1e-5)
+    for left, right in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
+
+
+def test_groups_are_separate_convolutions():
+    op, (x, w) = Convolve((1, 1), "SAME", 2), grouped(2)
+    halves = [Convolve()(x[..., 2 * i : 2 * i + 2], w[..., 4 * i : 4 * i + 4], {}) for i in (0, 1)]
+    np.testing.assert_allclose(op(x, w, {}), jnp.concatenate(halves, -1), rtol=1e-4, atol=1e-4)
+
+
+def test_a_1x1_kernel_in_groups_is_no_plain_matrix_product():
+    op = Convolve((1, 1), "SAME", 4)
+    x, w = grouped(4)
+    np.testing.assert_allclose(
+        op(x, w[:1, :1], {}), native_in_groups(op)(x, w[:1, :1]), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_groups_keep_the_types_of_one_group():
+    op, (x, w) = Convolve((2, 2), "SAME", 4), grouped(4, jnp.bfloat16)
+    assert op(x, w, {}).dtype == jnp.float32
+    _, ours = gradients(lambda x, w: op(x, w, {}), x, w)
+    _, exact = gradients(native_in_groups(op), x.astype(jnp.float32), w.astype(jnp.float32))
+    for left, right in zip(ours, exact, strict=True):
+        assert left.dtype == jnp.bfloat16
+        np.testing.assert_allclose(left.astype(jnp.float32), right, rtol=0.05, atol=0.1)
+    x, w = (jnp.round(40 * a).astype(jnp.int8) for a in grouped(4))
+    expected = native_in_groups(op)(x.astype(jnp.float32), w.astype(jnp.float32))
+    assert op(x, w, {}).dtype == jnp.int32
+    np.testing.assert_array_equal(op(x, w, {}), expected)
+
+
+@pytest.mark.parametrize("make", [Conv, ConvNorm])
+def test_a_depthwise_layer_has_one_kernel_for_every_channel(make):
+    layer = make(4, 4, (3, 3), groups=4, rngs=nnx.Rngs(0))
+    assert layer.kernel.shape == (3, 3, 1, 4) and layer.op.groups == 4
+    assert layer(jnp.ones((1, 5, 5, 4))).shape == (1, 5, 5, 4)
