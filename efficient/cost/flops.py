@@ -7,8 +7,9 @@ Two questions, two functions:
   its forward FLOPs x (1 + the number of its operands that need a gradient). Rematerialisation and
   the hand-written backward of a layer do not change it, so it is the same on every machine.
 
-What has no price (see `contraction.OPAQUE`, and loops of unknown length that contract) is named,
-and the total is then None: never a number that is silently too small. Every count is a Python int.
+What has no price (whatever `primitive.FREE` does not name, and loops of unknown length that
+contract) is named, and the total is then None: never a number that is silently too small. Every
+count is a Python int.
 
 The forward rule follows the padded convention in which papers publish multiply-adds; its un-padded
 value equals an un-padded walk of `jax.value_and_grad` of the same loss.
@@ -23,6 +24,8 @@ from typing import Any
 
 import jax
 
+from efficient.cost.place import BACKWARD, FORWARD, PHASES
+from efficient.cost.summary import summary
 from efficient.cost.value import Traced, program
 from efficient.cost.walk import Frame, Rule, Tally, walk
 
@@ -40,14 +43,17 @@ class Layer:
         return self.forward + self.gradient_inputs + self.gradient_weights
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Count:
-    """FLOPs of a program. `by_scope` and `by_dtype` each add up to `priced`."""
+    """FLOPs of a program. `by_scope`, `by_dtype` and `by_phase` each add up to `priced`."""
 
     priced: int  # what could be priced: a lower bound
     unpriced: tuple[str, ...]  # primitives that could not be priced
     by_scope: dict[str, int]  # `jax.named_scope` path -> FLOPs; "" is outside of every scope
     by_dtype: dict[str, int]  # dtype of the operands -> FLOPs
+    by_phase: dict[str, int]  # "forward", "backward" and "update" -> FLOPs
+    recomputed: int  # the part of `priced` that rematerialisation runs for a second time
+    padded: bool  # whether taps on padding are counted
 
     @property
     def total(self) -> int | None:
@@ -61,8 +67,12 @@ class Count:
             return None
         return f"no FLOPs known for {', '.join(self.unpriced)}; {self.priced} is a lower bound"
 
+    def __repr__(self) -> str:
+        """A few lines to be read; the exact integers are in the fields."""
+        return summary(self)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class TrainingCount(Count):
     """FLOPs of one loss and its gradient, with the three parts of every layer."""
 
@@ -72,7 +82,8 @@ class TrainingCount(Count):
 def flops(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Count:
     """FLOPs of `function(*args, **kwargs)`, padded convention, the same on every machine.
 
-    The arguments are arrays or `jax.ShapeDtypeStruct`s; nothing is executed or compiled.
+    The arguments are arrays or `jax.ShapeDtypeStruct`s; nothing is executed or compiled. The cost
+    of training is that of the gradient: `flops(jax.value_and_grad(loss), params, batch)`.
     """
     return count(jax.make_jaxpr(function)(*args, **kwargs), padded=True, platform="default")
 
@@ -82,9 +93,14 @@ def count(jaxpr: Traced, *, padded: bool = False, platform: str = "cpu") -> Coun
 
     `platform` selects the branches of `jax.lax.platform_dependent`: "cpu", "gpu", "cuda", "rocm",
     "tpu", or "default" for the branch that names no platform.
+
+    The phase of an equation is read from its name stack: what a transposition made is backward,
+    and what stands under `jax.named_scope("update")`, the outermost scope, is the update.
     """
     nothing = (False,) * len(program(jaxpr).invars)
-    return Count(**_sums(_walk(jaxpr, nothing, nothing, Rule(padded, platform))))
+    rule = Rule(padded, platform)
+    tally = _walk(jaxpr, nothing, nothing, rule)
+    return Count(**_sums(tally, rule), by_phase=_phases(tally.by("phase")))
 
 
 def count_training(
@@ -113,8 +129,12 @@ def count_training(
             raise ValueError(
                 f"{name} has {len(marks)} entries; give one for each of {inputs} inputs"
             )
-    tally = _walk(jaxpr, trained, data, Rule(padded, platform))
-    return TrainingCount(**_sums(tally), layers=_layers(tally))
+    rule = Rule(padded, platform)
+    tally = _walk(jaxpr, trained, data, rule)
+    roles = tally.by("role")
+    gradients = roles["gradient_inputs"] + roles["gradient_weights"]
+    phases = _phases({FORWARD: roles["forward"], BACKWARD: gradients})
+    return TrainingCount(**_sums(tally, rule), by_phase=phases, layers=_layers(tally))
 
 
 def _walk(jaxpr: Traced, trained: tuple[bool, ...], batch: tuple[bool, ...], rule: Rule) -> Tally:
@@ -124,13 +144,19 @@ def _walk(jaxpr: Traced, trained: tuple[bool, ...], batch: tuple[bool, ...], rul
     return walk(program(jaxpr), frame, rule)
 
 
-def _sums(tally: Tally) -> dict[str, Any]:
+def _sums(tally: Tally, rule: Rule) -> dict[str, Any]:
     return {
         "priced": tally.priced,
         "unpriced": tuple(sorted(tally.unpriced)),
-        "by_scope": tally.by("scope"),
-        "by_dtype": tally.by("dtype"),
+        "by_scope": dict(tally.by("scope")),
+        "by_dtype": dict(tally.by("dtype")),
+        "recomputed": tally.by("recomputed")[True],
+        "padded": rule.padded,
     }
+
+
+def _phases(sums: dict[str, int]) -> dict[str, int]:
+    return {phase: sums.get(phase, 0) for phase in PHASES}
 
 
 def _layers(tally: Tally) -> dict[str, Layer]:

@@ -17,6 +17,7 @@ from math import prod
 
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var, jaxprs_in_params
 
+from efficient.cost.trip import trips
 from efficient.cost.value import Value, is_inexact, program, shape
 
 # Primitives with a floating output whose derivative is zero everywhere.
@@ -40,6 +41,7 @@ CALLS = HAND_WRITTEN | {
     "remat2",
     "scan",
     "shard_map",
+    "xla_metadata_call",
 }
 
 
@@ -50,8 +52,8 @@ class Body:
     jaxpr: Jaxpr
     times: int = 1  # executions per execution of the equation
     skipped: int = 0  # first operands of the equation that the body does not get
-    constants: int = 0  # operands of a scan that come before the carried ones
-    carried: int = 0  # outputs of a scan that are operands of the next iteration
+    constants: int = 0  # operands of a loop that come before the carried ones
+    carried: int = 0  # outputs of a loop that are operands of the next turn
 
 
 def bodies(equation: JaxprEqn, platform: str) -> tuple[Body, ...]:
@@ -61,6 +63,8 @@ def bodies(equation: JaxprEqn, platform: str) -> tuple[Body, ...]:
         branches = [Body(program(branch), skipped=1) for branch in params["branches"]]
         chosen = _branch(params.get("branches_platforms"), platform)
         return tuple(branches) if chosen is None else (branches[chosen],)
+    if name == "while":
+        return _while(equation)
     inner = list(jaxprs_in_params(params)) if name in CALLS else []
     if len(inner) != 1:
         return ()
@@ -100,7 +104,7 @@ class Flow:
         return marked
 
     def entering(self, equation: JaxprEqn, body: Body, marked: set[Var]) -> tuple[bool, ...]:
-        """Forward marks on the inputs of `body`, with what a scan carries round."""
+        """Forward marks on the inputs of `body`, with what a loop carries round."""
         marks = list(flags(equation.invars[body.skipped :], marked))
         while body.carried:
             known = self.inside(equation).forward(body.jaxpr, marks)
@@ -110,7 +114,7 @@ class Flow:
         return tuple(marks)
 
     def leaving(self, equation: JaxprEqn, body: Body, marked: set[Var]) -> tuple[bool, ...]:
-        """Backward marks on the outputs of `body`, with what a scan carries round."""
+        """Backward marks on the outputs of `body`, with what a loop carries round."""
         marks = list(flags(equation.outvars, marked))
         while body.carried:
             known = self.inside(equation).backward(body.jaxpr, marks)
@@ -168,6 +172,16 @@ def _scan(equation: JaxprEqn, jaxpr: Jaxpr) -> Body:
     carried = sum(map(_same_rank, jaxpr.outvars, equation.outvars))
     unstacked = sum(map(_same_rank, jaxpr.invars, equation.invars))
     return Body(jaxpr, equation.params["length"], constants=unstacked - carried, carried=carried)
+
+
+def _while(equation: JaxprEqn) -> tuple[Body, ...]:
+    """The body of a loop whose turns are provable; its condition then contracts nothing."""
+    turns, params = trips(equation), equation.params
+    if turns is None:
+        return ()
+    body = program(params["body_jaxpr"])
+    constants, skipped = params["body_nconsts"], params["cond_nconsts"]
+    return (Body(body, turns, skipped=skipped, constants=constants, carried=len(body.outvars)),)
 
 
 def _same_rank(inner: Value, outer: Value) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jax.numpy as jnp
@@ -29,6 +30,30 @@ def is_inexact(value: Value) -> bool:
     return kind is not None and jnp.issubdtype(kind, jnp.inexact)
 
 
+def is_complex(value: Value) -> bool:
+    kind = getattr(value.aval, "dtype", None)
+    return kind is not None and jnp.issubdtype(kind, jnp.complexfloating)
+
+
 def program(jaxpr: Traced) -> Jaxpr:
     """The equations of `jaxpr`, whether it came with its constants or without."""
     return getattr(jaxpr, "jaxpr", jaxpr)
+
+
+def bucket(name: str) -> str:
+    """The short name of a dtype for display: "f32", "bf16", "fp8", "int4", "bf16*int8", ...
+
+    Formats of one width that machines multiply at one speed share a name: all 8-bit floats are
+    "fp8", signed and unsigned integers are one.
+    """
+    return "*".join(map(_bucket, name.split("*")))
+
+
+def _bucket(name: str) -> str:
+    found = re.fullmatch(r"(bfloat|float|u?int|complex)(\d+)(_.*)?", name)
+    if found is None:
+        return name
+    kind, bits, variant = found.groups()
+    if kind == "float":
+        return f"{'fp' if variant else 'f'}{bits}"
+    return {"bfloat": "bf", "complex": "c"}.get(kind, "int") + bits

@@ -1,7 +1,7 @@
 """The walk over a traced program that books the price of every live contraction.
 
 One walk serves both counts: with nothing trained, the forward rule is the count of the program
-itself. Each part of the bill is booked under a named scope, a dtype and a role.
+itself. Each part of the bill is booked under a named scope, a dtype, a role and a phase.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 
 from jax.extend.core import Jaxpr, JaxprEqn, jaxprs_in_params
 
-from efficient.cost.contraction import OPAQUE, declared, operand_dtype, price
+from efficient.cost.contraction import declared, operand_dtype, price
 from efficient.cost.flow import CALLS, HAND_WRITTEN, Body, Flow, bodies, flags
-from efficient.cost.value import dtype, is_inexact
+from efficient.cost.place import BACKWARD, BEGINNING, Place
+from efficient.cost.primitive import FREE
+from efficient.cost.value import Value, dtype, is_inexact
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,9 @@ class Part:
 
     scope: str
     dtype: str
-    role: str  # "forward", "gradient_inputs" or "gradient_weights"
+    role: str  # by the forward rule: "forward", "gradient_inputs" or "gradient_weights"
+    phase: str  # of the program as it is written: one of `place.PHASES`
+    recomputed: bool = False  # inside rematerialised computation
 
 
 @dataclass
@@ -42,12 +46,12 @@ class Tally:
             self.parts.update({part: times * cost for part, cost in other.parts.items()})
             self.unpriced |= other.unpriced
 
-    def by(self, attribute: str) -> dict[str, int]:
-        """FLOPs by "scope" or by "dtype"."""
-        sums: Counter[str] = Counter()
+    def by(self, attribute: str) -> Counter:
+        """FLOPs by an attribute of their parts."""
+        sums = Counter()
         for part, cost in self.parts.items():
             sums[getattr(part, attribute)] += cost
-        return dict(sums)
+        return sums
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Frame:
     reached: tuple[bool, ...]  # outputs on which the loss depends through derivatives
     trained: tuple[bool, ...]  # inputs that need a gradient
     batch: tuple[bool, ...]  # inputs that depend on the data
-    path: tuple[str, ...] = ()  # the named scopes around it
+    place: Place = BEGINNING  # what stands around it
     cotangent: str | None = None  # dtype of the gradients inside a hand-written derivative
 
 
@@ -86,6 +90,7 @@ class _Program:
         self.reached = self.derivatives.backward(jaxpr, frame.reached)
         self.trained = self.derivatives.forward(jaxpr, frame.trained)
         self.batch = self.uses.forward(jaxpr, frame.batch)
+        self.reversed = {e.outvars[0] for e in jaxpr.eqns if e.primitive.name == "rev"}
 
     def tally(self) -> Tally:
         tally = Tally()
@@ -95,7 +100,8 @@ class _Program:
         return tally
 
     def _equation(self, equation: JaxprEqn) -> Tally:
-        cost = price(equation, padded=self.rule.padded)
+        to_inputs = self._is_to_inputs(equation)
+        cost = price(equation, padded=self.rule.padded, to_inputs=to_inputs)
         if cost is not None:
             return self._contraction(equation, cost)
         if equation.primitive.name == "pallas_call":
@@ -105,16 +111,16 @@ class _Program:
 
     def _contraction(self, equation: JaxprEqn, cost: int) -> Tally:
         """The forward price, and once more for each operand that needs a gradient."""
-        scope, forward = "/".join(self._path(equation)), operand_dtype(equation)
-        tally = Tally(Counter({Part(scope, forward, "forward"): cost}))
+        forward, tally = operand_dtype(equation), Tally()
+        tally.parts[self._part(equation, forward)] = cost
         if self._is_differentiated(equation):
-            floating = all(map(is_inexact, equation.invars[:2]))
-            gradient = forward if floating else self.frame.cotangent or forward
             operands = equation.invars[:2]
-            needed = flags(operands, self.trained)
-            for is_needed, is_data in zip(needed, flags(operands, self.batch), strict=True):
+            floating = all(map(is_inexact, operands))
+            gradient = forward if floating else self.frame.cotangent or forward
+            marks = flags(operands, self.trained), flags(operands, self.batch)
+            for is_needed, is_data in zip(*marks, strict=True):
                 role = "gradient_inputs" if is_data else "gradient_weights"
-                tally.parts[Part(scope, gradient, role)] += cost * is_needed
+                tally.parts[self._part(equation, gradient, role)] += cost * is_needed
         return tally
 
     def _kernel(self, equation: JaxprEqn) -> Tally:
@@ -122,8 +128,12 @@ class _Program:
         cost, name = declared(equation), equation.primitive.name
         if cost is None:
             return Tally(unpriced={name})
-        part = Part("/".join(self._path(equation)), operand_dtype(equation), "forward")
+        part = self._part(equation, operand_dtype(equation))
         return Tally(Counter({part: cost}), {name} if self._is_differentiated(equation) else set())
+
+    def _part(self, equation: JaxprEqn, dtype: str, role: str = "forward") -> Part:
+        place = self.frame.place.of(equation)
+        return Part(place.scope, dtype, role, place.phase, place.recomputed)
 
     def _call(self, equation: JaxprEqn, inner: tuple[Body, ...]) -> Tally:
         """One body as often as it runs; of several, the dearest."""
@@ -144,16 +154,16 @@ class _Program:
             reached=self.derivatives.leaving(equation, body, self.reached),
             trained=self.derivatives.entering(equation, body, self.trained),
             batch=self.uses.entering(equation, body, self.batch),
-            path=self._path(equation),
+            place=self.frame.place.of(equation),
             cotangent=cotangent,
         )
 
     def _other(self, equation: JaxprEqn) -> Tally:
-        """Anything else is free, unless it contracts or may do so out of sight."""
-        name = equation.primitive.name
-        if name in OPAQUE or name in CALLS:
+        """Free if it is known to be, or if all that it may run is: else nobody knows."""
+        name, inner = equation.primitive.name, list(jaxprs_in_params(equation.params))
+        if name in CALLS or (name not in FREE and not inner):
             return Tally(unpriced={name})
-        for jaxpr in jaxprs_in_params(equation.params):
+        for jaxpr in inner:
             inputs, outputs = (False,) * len(jaxpr.invars), (False,) * len(jaxpr.outvars)
             frame = Frame((True,) * len(outputs), outputs, trained=inputs, batch=inputs)
             bill = walk(jaxpr, frame, self.rule)
@@ -165,22 +175,13 @@ class _Program:
         needed = flags(equation.invars, self.trained)
         return any(needed) and any(flags(equation.outvars, self.reached))
 
-    def _path(self, equation: JaxprEqn) -> tuple[str, ...]:
-        return self.frame.path + _scopes(equation.source_info.name_stack.stack)
+    def _is_to_inputs(self, equation: JaxprEqn) -> bool:
+        """Whether jax wrote the equation as a convolution's gradient towards its inputs.
 
-
-def _scopes(stack: tuple) -> tuple[str, ...]:
-    """The scopes a person named, without the transformations around and between them.
-
-    The gradient of a rematerialised function names its scopes twice, once for the transposition
-    and once for the function: `transpose(jvp(block))/jvp(block)`. The second time is dropped.
-    """
-    names: list[str] = []
-    for index, part in enumerate(stack):
-        if type(part).__name__ == "Scope":
-            names += [part.name] if part.name != "rematted_computation" else []
-        elif part.name == "jvp" and names:
-            following = [other.name for other in stack[index:] if type(other).__name__ == "Scope"]
-            if following[: len(names)] == names:
-                names = []
-    return tuple(names)
+        It is a convolution of the backward pass whose kernel was turned round just before.
+        """
+        if equation.primitive.name != "conv_general_dilated":
+            return False
+        kernel: Value = equation.invars[1]
+        is_turned = any(flags((kernel,), self.reversed))
+        return is_turned and self.frame.place.of(equation).phase == BACKWARD

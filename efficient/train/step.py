@@ -72,8 +72,9 @@ def train_step(
         (loss, rest), grads = gradient(state.params, state.rest, batch)
     else:
         loss, rest, grads = _accumulate(gradient, program.accumulate, state, batch)
-    updates, opt_state = program.optimizer.update(grads, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
+    with jax.named_scope("update"):
+        updates, opt_state = program.optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
     state = TrainState(state.step + 1, state.key, params, rest, opt_state)
     return state, Metrics(loss, program.kept(opt_state))
 
