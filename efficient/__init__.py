@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from efficient.config import Config as Config
     from efficient.cost.flops import flops as flops
+    from efficient.cost.measurement import measure as measure
     from efficient.ledger.record import Record as Record
     from efficient.run import train as train
     from efficient.variants import Variant as Variant
@@ -18,11 +19,12 @@ _PUBLIC = {
     "Config": "efficient.config",
     "train": "efficient.run",
     "flops": "efficient.cost.flops",
+    "measure": "efficient.cost.measurement",
     "Record": "efficient.ledger.record",
     "Variant": "efficient.variants",
 }
 
-__all__ = ["Config", "Record", "Variant", "__version__", "flops", "train"]
+__all__ = ["Config", "Record", "Variant", "__version__", "flops", "measure", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Where joules come from, and how good each source is. `meter.Meter` is what callers use."""
