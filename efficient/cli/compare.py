@@ -19,7 +19,7 @@ from efficient.report.scatter import scatter
 from efficient.report.table import terminal, workloads
 
 if TYPE_CHECKING:
-    from efficient.experiment import Planned
+    from efficient.experiment import Planned, Terms
 
 
 def compare(arguments: argparse.Namespace) -> int:
@@ -33,7 +33,8 @@ def compare(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         _dry_run(planned, arguments.json)
         return 0
-    experiment.run(asked, arguments.seeds, out, arguments.data_dir, say)
+    terms = _terms(planned, out, arguments)
+    experiment.run(asked, arguments.seeds, out, arguments.data_dir, say, terms)
     planned = experiment.plan(asked, arguments.seeds, out)
     if missing := [item.label for item in planned if not item.done]:
         raise experiment.ExperimentError(
@@ -41,7 +42,7 @@ def compare(arguments: argparse.Namespace) -> int:
             "command again"
         )
     found = [item.record for item in planned if item.record is not None]
-    _publish(found, out, asked.title, [], arguments.json)
+    _publish(found, out, asked.title, [], arguments)
     return 0
 
 
@@ -53,7 +54,7 @@ def report(arguments: argparse.Namespace) -> int:
         why = f": {complaints[0]}" if complaints else ""
         raise CompareError(f"{folder} holds no finished run; train some with --out {folder}{why}")
     title = arguments.title or folder.resolve().name
-    _publish(found, Path(arguments.out or folder), title, complaints, arguments.json)
+    _publish(found, Path(arguments.out or folder), title, complaints, arguments)
     return 0
 
 
@@ -61,6 +62,26 @@ def _place(name: str) -> Path:
     """A path, or the name of a folder of `experiments`."""
     path, named = Path(name), Path("experiments") / name
     return named if not path.exists() and named.exists() else path
+
+
+def _terms(planned: Sequence[Planned], out: Path, arguments: argparse.Namespace) -> Terms:
+    """What the missing runs may cost, agreed to before the first of them.
+
+    Raises:
+        BudgetError: the prediction is over the budget and nobody agreed.
+    """
+    from efficient import experiment
+    from efficient.cli.terms import site_and_budget
+
+    site, budget = site_and_budget(arguments)
+    if budget.limits:
+        from efficient.cli.terms import terms
+        from efficient.run.forecast import together
+
+        configs = [item.config or item.arm.config for item in planned if not item.done]
+        agreed = terms(arguments)
+        agreed.check(together(configs, out, arguments.data_dir, agreed))
+    return experiment.Terms(budget, site.to_environment(), arguments.peak == "measured")
 
 
 def _dry_run(planned: Sequence[Planned], as_document: bool) -> None:
@@ -80,17 +101,21 @@ def _dry_run(planned: Sequence[Planned], as_document: bool) -> None:
 
 
 def _publish(
-    found: Sequence[Record], out: Path, title: str, complaints: Sequence[str], as_document: bool
+    found: Sequence[Record],
+    out: Path,
+    title: str,
+    complaints: Sequence[str],
+    arguments: argparse.Namespace,
 ) -> None:
     """The page on disk; tables, plots and sentences on stdout."""
     made = rows(found)
-    path = page.write(found, out, title, complaints)
-    if as_document:
+    path = page.write(found, out, title, complaints, arguments.clock)
+    if arguments.json:
         document({"title": title, "page": str(path), **as_json(made), "complaints": complaints})
         return
     devices = dict.fromkeys(describe(record.machine) for record in found)
     print(f"{title}: {len(found)} runs on {'; '.join(devices)}\n")
-    terminal(made, console())
+    terminal(made, console(), arguments.clock)
     for here in workloads(made).values():
         print(f"\n{here[0].workload}: {scatter(here, BY_KEY['flops_executed'])}")
     for text in complaints:

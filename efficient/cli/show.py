@@ -10,11 +10,12 @@ from rich.console import Console
 
 from efficient.cli.output import console, document, facts, heading, table
 from efficient.cli.score import quality
-from efficient.compare.column import COLUMNS
+from efficient.compare.clock import RULES, bounds, seconds
 from efficient.compare.summary import describe
 from efficient.ledger.record import LAPS, Record
 from efficient.ledger.store import find_run, read_record
 from efficient.report import number
+from efficient.report.bill import sections
 
 
 def show(arguments: argparse.Namespace) -> int:
@@ -82,23 +83,19 @@ def _scores(out: Console, record: Record) -> None:
 
 def _cost(out: Console, record: Record) -> None:
     cost = record.cost
-    heading(out, "cost")
-    pairs = []
-    for column in COLUMNS:
-        if not hasattr(cost, column.key):
-            continue
-        value = getattr(cost, column.key)
-        text = number.NONE if value is None else number.quantity(value, column.unit)
-        exact = f"  ({value:,})" if isinstance(value, int) and column.unit == "flop" else ""
-        why = f"  {cost.unknown[column.key]}" if column.key in cost.unknown else ""
-        pairs.append((column.title, text + exact + why))
-    seen = f"{cost.examples_seen:,} seen, {cost.examples_unique:,} unique"
-    pairs.append(("examples", f"{seen}, {cost.labels_used:,} labels used"))
-    facts(out, [*pairs, ("memory by", cost.memory_source)])
+    for section in sections(record):
+        heading(out, section.title)
+        facts(out, section.pairs)
     heading(out, "laps")
     laps = [(n, number.seconds(cost.laps[n])) for n in LAPS if n in cost.laps]
     laps.append(("total", number.seconds(cost.total_s)))
     table(out, ("lap", ">time"), laps)
+    heading(out, "the same run by published clocks")
+    clocks = [
+        (rule.title, *map(number.seconds, (seconds(cost, rule), *bounds(cost, rule))))
+        for rule in RULES.values()
+    ]
+    table(out, ("clock", ">time", ">at least", ">at most"), clocks)
     if len(cost.processes) > 1:
         heading(out, "processes of this attempt")
         bills = [(p.number, p.outcome, p.steps, number.seconds(p.total_s)) for p in cost.processes]

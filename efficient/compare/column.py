@@ -1,6 +1,6 @@
 """The cost columns of a comparison: a literal table of name, title, unit and meaning.
 
-Less is better in every one of them. `plotted` columns are drawn against quality.
+Less is better in all of them but utilisation. `plotted` columns are drawn against quality.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 class Column:
     """`key` is the field of `ledger.record.Cost`, or of `compare.summary` for the two of parents.
 
-    `unit` is `flop`, `s`, `byte` or `count`.
+    `unit` is `flop`, `s`, `byte`, `count`, `bitop`, `j`, `g` (of CO2e), `usd` or `fraction`.
     """
 
     key: str
@@ -114,6 +114,12 @@ COLUMNS = (
         "integers do not lower it.",
         plotted=True,
     ),
+    Column(
+        "bit_operations",
+        "bit operations of inference",
+        "bitop",
+        "The products of that forward, each weighted by the bits of its two operands.",
+    ),
     Column("params_total", "parameters", "count", "Trained parameters."),
     Column("params_nonzero", "nonzero parameters", "count", "Those that are not exactly 0."),
     Column(
@@ -121,6 +127,54 @@ COLUMNS = (
         "peak memory",
         "byte",
         "The most memory in use during the run, by the source the record names.",
+    ),
+    Column("memory_weights_bytes", "memory of the weights", "byte", "Trained arrays of the state."),
+    Column(
+        "memory_optimizer_bytes",
+        "memory of the optimizer",
+        "byte",
+        "Moments, masks and whatever else the optimizer's state holds.",
+    ),
+    Column(
+        "memory_activation_bytes",
+        "memory of the activations",
+        "byte",
+        "Temporaries of the compiled training program, as the compiler plans them.",
+    ),
+    Column(
+        "memory_static_bytes",
+        "planned memory",
+        "byte",
+        "Arguments, outputs and temporaries of the compiled training program, without what it "
+        "reuses.",
+    ),
+    Column(
+        "energy_j",
+        "energy",
+        "j",
+        "Of the computer alone, over the parts that could be read or modelled. Grade A: metered "
+        "at the plug, B: hardware counter, C: sampled power, D: modelled from a published power.",
+        plotted=True,
+    ),
+    Column(
+        "carbon_gco2e",
+        "carbon",
+        "g",
+        "Operational CO2e: energy, times the building's overhead, times the grid's intensity. "
+        "Making the hardware is not counted.",
+    ),
+    Column("cost_usd", "money", "usd", "Total seconds at the price a provider bills for them."),
+    Column(
+        "mfu",
+        "model FLOPs utilisation",
+        "fraction",
+        "Model training FLOPs over what the devices could do in the train seconds.",
+    ),
+    Column(
+        "hfu",
+        "hardware FLOPs utilisation",
+        "fraction",
+        "Executed training FLOPs over what the devices could do in the train seconds.",
     ),
 )
 

@@ -10,16 +10,17 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from efficient.compare.clock import RULES, Rule, bounds, seconds
 from efficient.compare.column import COLUMNS
+from efficient.compare.lineage import lineage, total
+from efficient.compare.provenance import outdated, provenance
 from efficient.ledger.record import FINISHED, Machine, Parent, Record
 
 BASELINE = "baseline"
 ACCURACY = "accuracy"
-#: Roles of parents whose training is part of what a run needed.
-CHARGED = ("teacher", "start")
 #: Fields of a configuration in which runs of one arm may differ: the seed, two labels, and the
 #: run whose outputs are compared with after training.
 _NOT_ASKED = ("seed", "preset", "arm", "reference")
@@ -44,6 +45,9 @@ class Row:
 
     `quality` is a fraction for `accuracy` (more is better), else bits per unit (less is better).
     `costs` holds the columns of `compare.column` that are known; `unknown` says why of the others.
+    `clocks` are seconds by rule of `compare.clock`, `clock_bounds` the means of their bounds.
+    `energy_grades` and `bounds` (compute, memory, host) are what its runs say, each word once;
+    `provenance` says by column where its numbers are from.
     """
 
     workload: str
@@ -67,6 +71,11 @@ class Row:
     machines: tuple[str, ...]
     memory_source: str
     notes: tuple[str, ...]
+    clocks: dict[str, Spread] = field(default_factory=dict)
+    clock_bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
+    energy_grades: tuple[str, ...] = ()
+    bounds: tuple[str, ...] = ()
+    provenance: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -183,7 +192,25 @@ def _row(label: str, group: list[Record], by_id: Mapping[str, Record]) -> Row:
         machines=tuple(sorted({describe(r.machine) for r in runs})),
         memory_source=first.cost.memory_source,
         notes=_row_notes(group, runs),
+        clocks={n: spread(seconds(r.cost, rule) for r in runs) for n, rule in RULES.items()},
+        clock_bounds={n: _clock_bounds(runs, rule) for n, rule in RULES.items()},
+        energy_grades=tuple(sorted({r.cost.energy_grade for r in runs} - {""})),
+        bounds=tuple(sorted({r.cost.bound for r in runs} - {""})),
+        provenance=_provenance(runs),
     )
+
+
+def _clock_bounds(runs: list[Record], rule: Rule) -> tuple[float, float]:
+    low, high = zip(*(bounds(run.cost, rule) for run in runs), strict=True)
+    return statistics.fmean(low), statistics.fmean(high)
+
+
+def _provenance(runs: list[Record]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for run in runs:
+        for key, words in provenance(run.cost).items():
+            found.setdefault(key, {})[words] = None
+    return {key: tuple(words) for key, words in found.items()}
 
 
 def _row_notes(group: list[Record], runs: list[Record]) -> tuple[str, ...]:
@@ -192,7 +219,7 @@ def _row_notes(group: list[Record], runs: list[Record]) -> tuple[str, ...]:
         found.append(f"{repeats} earlier runs of the same seeds are not averaged")
     if len({r.source.digest for r in runs}) > 1:
         found.append("its runs were made by different versions of the package's source")
-    return tuple(found)
+    return (*found, *dict.fromkeys(text for run in runs for text in outdated(run)))
 
 
 def _quality_name(record: Record) -> str:
@@ -213,11 +240,11 @@ def _costs(
     runs: list[Record], by_id: Mapping[str, Record]
 ) -> tuple[dict[str, Spread], dict[str, str]]:
     known, unknown = {}, {}
-    lineages = [_lineage(run, by_id) for run in runs]
+    lineages = [lineage(run, by_id) for run in runs]
     for column in COLUMNS:
         if column.key in ("flops_parents", "train_s_parents"):
             key = column.key.removesuffix("_parents").replace("flops", "flops_executed")
-            values = [_sum(line, key) for line in lineages]
+            values = [total(line, key) for line in lineages]
             reason = "a parent is not among these records"
         else:
             values = [getattr(run.cost, column.key) for run in runs]
@@ -229,23 +256,6 @@ def _costs(
         else:
             known[column.key] = spread(present)
     return known, unknown
-
-
-def _sum(lineage: Sequence[Record | None], key: str) -> float | None:
-    values = [getattr(parent.cost, key) for parent in lineage if parent is not None]
-    return None if len(values) < len(lineage) or None in values else math.fsum(values)
-
-
-def _lineage(record: Record, by_id: Mapping[str, Record]) -> list[Record | None]:
-    """Every run `record` needed, each once; `None` for one that is not among the records."""
-    found: dict[str, Record | None] = {}
-    waiting = [record]
-    while waiting:
-        for parent in waiting.pop().parents:
-            if parent.role in CHARGED and parent.run_id not in found:
-                known = found[parent.run_id] = by_id.get(parent.run_id)
-                waiting += [known] if known else []
-    return list(found.values())
 
 
 def _same_data(one: Record, other: Record) -> None:

@@ -11,16 +11,23 @@ from efficient.compare.summary import ACCURACY, Row, Spread
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
 
+_TICKED = {"byte": "B", "j": "J"}
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
 
 def quantity(value: float, unit: str) -> str:
-    """A value of a column's unit (`flop`, `s`, `byte`, `count`): `1.23 TFLOP`, `2 min 28 s`."""
-    if unit == "s":
-        return seconds(value)
-    if unit == "count":
-        return f"{value:,.0f}"
-    return scaled(value, {"flop": "FLOP", "byte": "B"}[unit])
+    """A value of a column's unit, as `column.Column` lists them: `1.23 TFLOP`, `148 s`, `$5.30`."""
+    written = {
+        "s": seconds,
+        "count": lambda value: f"{value:,.0f}",
+        "j": energy,
+        "g": carbon,
+        "usd": money,
+        "fraction": lambda value: f"{significant(100 * value)} %",
+    }
+    if unit in written:
+        return written[unit](value)
+    return scaled(value, {"flop": "FLOP", "byte": "B", "bitop": "bitop"}[unit])
 
 
 def scaled(value: float, unit: str) -> str:
@@ -42,12 +49,37 @@ def seconds(value: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def hours(value: float) -> str:
+    """Seconds as `148 s` or `3.21 h`, `3,540,000 h`."""
+    if value < 900:
+        return seconds(value)
+    return f"{value / 3600:,.0f} h" if value >= 3.6e6 else f"{significant(value / 3600)} h"
+
+
+def energy(joules: float) -> str:
+    """`12.3 kJ` up to 0.1 kWh, then `123 Wh`, `1.29 GWh`."""
+    return scaled(joules, "J") if joules < 360e3 else scaled(joules / 3600, "Wh")
+
+
+def carbon(grams: float) -> str:
+    """CO2e: `31.2 mg`, `4.10 g`, `1.23 kg`, `552 t`."""
+    for size, unit in ((1e6, "t"), (1e3, "kg"), (1.0, "g")):
+        if grams >= size:
+            return f"{significant(grams / size)} {unit}"
+    return f"{significant(grams * 1e3)} mg" if grams else "0"
+
+
+def money(usd: float) -> str:
+    """`$1,234.50`, and three significant digits below a dollar."""
+    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${significant(usd)}"
+
+
 def significant(value: float) -> str:
     """Three significant digits without an exponent."""
     if value == 0:
         return "0"
     places = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(places, 6)}f}"
+    return f"{value:.{min(places, 9)}f}"
 
 
 def quality(row: Row, value: float) -> str:
@@ -108,8 +140,10 @@ def tick(value: float, unit: str) -> str:
     if unit == "s":
         size, name = (1, "s") if value < 900 else (60, "min") if value < 3600 else (3600, "h")
         return f"{value / size:.3g} {name}"
+    if unit in ("g", "usd", "fraction"):
+        return f"{value:.3g}"
     power = min(max(math.floor(math.log10(value) + 1e-9) // 3, 0), len(_PREFIXES) - 1)
-    return f"{value / 1000**power:.3g} {_PREFIXES[power]}{'B' if unit == 'byte' else ''}".rstrip()
+    return f"{value / 1000**power:.3g} {_PREFIXES[power]}{_TICKED.get(unit, '')}".rstrip()
 
 
 def quality_title(row: Row) -> str:

@@ -22,6 +22,7 @@ from efficient.ledger.record import LAPS, Record
 from efficient.ledger.store import write_json, write_text
 from efficient.report import number, plot, style, table
 from efficient.report.export import as_json
+from efficient.report.layout import clocks, tables
 
 
 def write(
@@ -29,10 +30,12 @@ def write(
     out_dir: Path | str,
     title: str,
     complaints: Sequence[str] = (),
+    clock: str = "train",
 ) -> Path:
     """Write `report/index.html`, `summary.json` and `table.md` below `out_dir`.
 
-    `complaints` are those of `ledger.store.records`. Returns the path of the page.
+    `complaints` are those of `ledger.store.records`; `clock` is that of `layout.tables`. Returns
+    the path of the page.
 
     Raises:
         CompareError: the records may not be compared. StoreError: a file cannot be written.
@@ -41,19 +44,28 @@ def write(
     folder = Path(out_dir) / "report"
     summary = as_json(rows) | {"title": title, "complaints": list(complaints)}
     write_json(folder / "summary.json", summary)
-    write_text(folder / "table.md", f"# {table.plain(title)}\n\n{table.markdown(rows)}")
-    write_text(folder / "index.html", page(records, rows, title, complaints))
+    write_text(folder / "table.md", f"# {table.plain(title)}\n\n{table.markdown(rows, clock)}")
+    write_text(folder / "index.html", page(records, rows, title, complaints, clock))
     return folder / "index.html"
 
 
 def page(
-    records: Sequence[Record], rows: Sequence[Row], title: str, complaints: Sequence[str] = ()
+    records: Sequence[Record],
+    rows: Sequence[Row],
+    title: str,
+    complaints: Sequence[str] = (),
+    clock: str = "train",
 ) -> str:
     """The HTML of a comparison whose `rows` are those of `records`."""
     css = importlib.resources.files("efficient.report").joinpath("page.css").read_text()
     by_workload = table.workloads(rows)
-    sections = [_workload(here, records, i) for i, here in enumerate(by_workload.values())]
-    tail = (_notes(rows, complaints), _meanings(), _runs(records))
+    sections = [_workload(here, records, i, clock) for i, here in enumerate(by_workload.values())]
+    tail = (
+        _notes("Clocks", clocks(clock)),
+        _notes("Notes", [*notes(rows), *complaints]),
+        _meanings(),
+        _runs(records),
+    )
     body = "\n".join((_head(records, rows, title), *sections, *tail))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -75,7 +87,7 @@ def _head(records: Sequence[Record], rows: Sequence[Row], title: str) -> str:
     )
 
 
-def _workload(rows: Sequence[Row], records: Sequence[Record], index: int) -> str:
+def _workload(rows: Sequence[Row], records: Sequence[Record], index: int, clock: str) -> str:
     record = next(r for r in records if r.run_id == rows[0].run_ids[0])
     splits = ", ".join(f"{s.examples:,} {name}" for name, s in record.data.splits.items())
     facts = (
@@ -89,12 +101,12 @@ def _workload(rows: Sequence[Row], records: Sequence[Record], index: int) -> str
         "Large marks are means with the standard deviation over seeds, small ones are single "
         "seeds. The line joins the arms that no other arm beats in both."
     )
-    quality, *costs = table.tables(rows)
+    quality, *costs = tables(rows, clock)
     quality = dataclasses.replace(quality, footnotes=())  # the findings say them already
-    tables = "\n".join(table.to_html(made) for made in (quality, *costs))
+    shown = "\n".join(table.to_html(made) for made in (quality, *costs))
     return (
         f'<section>\n<h2>{_(rows[0].workload)}</h2>\n<p class="quiet">{_(facts)}</p>\n'
-        f"{_findings(rows)}\n{tables}\n<h3>Quality against each cost</h3>\n"
+        f"{_findings(rows)}\n{shown}\n<h3>Quality against each cost</h3>\n"
         f'<p class="quiet">{how}</p>\n<div class="plots">\n{figures}\n</div>\n'
         f"{_changes(rows)}\n</section>"
     )
@@ -133,12 +145,11 @@ def _changes(rows: Sequence[Row]) -> str:
     return _details("What differs from the baseline", ("arm", "field", BASELINE, "arm's"), lines)
 
 
-def _notes(rows: Sequence[Row], complaints: Sequence[str]) -> str:
-    found = [*notes(rows), *complaints]
+def _notes(title: str, found: Sequence[str]) -> str:
     if not found:
         return ""
     items = "".join(f"<li><p>{_(text)}</p></li>" for text in found)
-    return f'<section><h2>Notes</h2><ul class="findings">{items}</ul></section>'
+    return f'<section><h2>{title}</h2><ul class="findings">{items}</ul></section>'
 
 
 def _meanings() -> str:

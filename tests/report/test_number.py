@@ -33,6 +33,21 @@ TEXT = rows([record("shakespeare")])[0]
         (1500, "s", "25 min"),
         (4321, "s", "1 h 12 min"),
         (86_400, "s", "24 h 0 min"),
+        (0, "j", "0"),
+        (10_840, "j", "10.8 kJ"),
+        (359_999, "j", "360 kJ"),
+        (360_000, "j", "100 Wh"),
+        (4.6332e12, "j", "1.29 GWh"),
+        (0.193, "g", "193 mg"),
+        (4.02, "g", "4.02 g"),
+        (1234, "g", "1.23 kg"),
+        (5.52e8, "g", "552 t"),
+        (0, "g", "0"),
+        (0.00876, "usd", "$0.00876"),
+        (1.2e-7, "usd", "$0.000000120"),
+        (1234.5, "usd", "$1,234.50"),
+        (0.26, "fraction", "26.0 %"),
+        (5.46e8, "bitop", "546 Mbitop"),
     ],
 )
 def test_quantity(value, unit, shown):
@@ -61,7 +76,21 @@ def test_seconds_show_their_spread(mean, sd, shown):
     assert number.seconds_spread(Spread(mean, sd, ())) == shown
 
 
-@given(st.floats(1e-3, 1e24), st.floats(2.0, 1e9), st.sampled_from(["flop", "s", "byte", "count"]))
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(148.4, "148 s"), (3600, "1.00 h"), (1.2744e10, "3,540,000 h")]
+)
+def test_hours_stay_hours(seconds, shown):
+    assert number.hours(seconds) == shown
+
+
+@given(st.floats(1e-6, 1e15), st.sampled_from(["j", "g", "usd", "fraction"]))
+def test_a_known_amount_is_never_shown_as_nothing(value, unit):
+    assert any(digit in number.quantity(value, unit) for digit in "123456789")
+
+
+@given(
+    st.floats(1e-3, 1e24), st.floats(2.0, 1e9), st.sampled_from(["flop", "s", "byte", "count", "j"])
+)
 def test_axis_has_three_to_seven_round_ticks_inside(low, factor, unit):
     high = low * factor
     found = number.ticks(low, high, unit)

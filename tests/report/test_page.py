@@ -93,10 +93,18 @@ def test_page_says_what_it_compares(text):
     for run in made:
         assert run.run_id in text
     assert "interrupted" in text and "410 of 1,200" in text
-    assert text.count("<svg") == 12
+    assert text.count("<svg") == 13, "energy is drawn where it is known"
     assert "How each number was obtained" in text
     assert "damaged &lt;b&gt;badly&lt;/b&gt;" in text
     assert "variants[0].sparsity" in text, "the fields in which an arm differs are listed"
+
+
+def test_page_shows_the_clock_that_was_asked_for(tmp_path):
+    for clock, titles in (("train", 0), ("all", 2)):
+        text = page.write(records(), tmp_path, "Clocks", clock=clock).read_text()
+        Reader(text)
+        assert text.count("<figcaption>One run, several clocks") == titles
+        assert ("cifar10-airbench" in text) == bool(titles), "the rule is explained"
 
 
 def test_hostile_texts_are_escaped(tmp_path):
