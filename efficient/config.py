@@ -14,10 +14,9 @@ import importlib.util
 import json
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from efficient.ledger.codec import from_dict, to_dict
 from efficient.models.network import NETWORKS
@@ -35,7 +34,9 @@ class Config:
     """Everything that decides what a run computes, and its two labels.
 
     workload, model, variants: what is learned, by which network, made cheaper by what.
-    train_for: "20 epochs", "2000 steps" or "3e15 FLOP" (executed, teacher included).
+    train_for: "20 epochs", "2000 steps", "3e15 FLOP" (executed, teacher included), "600 s" of
+    training or "0.05 kWh"; the last two become steps before compiling, by this machine's
+    calibration, so that the schedule ends there.
     batch_size: examples (images or windows) per update, split into `accumulate` micro-batches.
     evaluations: how often the validation split is scored, the end included.
     select: `final` weights, or the `best` on validation. The test split never selects.
@@ -89,16 +90,37 @@ class Config:
         return self.arm or "+".join(type_name(VARIANTS, v) for v in self.variants) or "baseline"
 
 
+class Rates(Protocol):
+    """What one step is, in each unit of a duration; asked only for the unit that is needed."""
+
+    @property
+    def batches(self) -> int:
+        """Steps of an epoch."""
+        ...
+
+    def step_flops(self) -> int | None:
+        """Executed FLOPs of a step; None when they cannot all be counted."""
+        ...
+
+    def step_s(self) -> float:
+        """Predicted seconds of a step."""
+        ...
+
+    def step_kwh(self) -> float:
+        """Predicted energy of a step."""
+        ...
+
+
 @dataclass(frozen=True)
 class Duration:
-    """How long to train: `count` epochs, steps or FLOP."""
+    """How long to train: `count` epochs, steps, FLOP, seconds or kWh."""
 
     count: float
     unit: str
 
     @classmethod
     def parse(cls, text: str) -> Duration:
-        match = re.fullmatch(r"\s*([0-9.eE+]+)\s*(epochs?|steps?|FLOPs?)\s*", text)
+        match = re.fullmatch(r"\s*([0-9.eE+-]+)\s*(epochs?|steps?|FLOPs?|s|min|h|kWh)\s*", text)
         try:
             count = float(match.group(1)) if match else 0.0
         except ValueError:
@@ -106,17 +128,30 @@ class Duration:
         if match is None or not 0 < count < float("inf"):
             raise ConfigError(
                 f"train_for {text!r} is not understood; "
-                'write "20 epochs", "2000 steps" or "3e15 FLOP"'
+                'write "20 epochs", "2000 steps", "3e15 FLOP", "600 s", "10 min" or "0.05 kWh"'
             )
-        return cls(count, match.group(2).rstrip("s"))
+        unit = match.group(2)
+        seconds = {"s": 1, "min": 60, "h": 3600}
+        if unit in seconds:
+            return cls(count * seconds[unit], "s")
+        return cls(count, unit.rstrip("s"))
 
-    def steps(self, batches: int, flops_per_step: Callable[[], int | None]) -> int:
-        """Updates in it; `batches` make an epoch."""
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether the steps in it depend on the speed of the machine."""
+        return self.unit in ("s", "kWh")
+
+    def steps(self, rates: Rates) -> int:
+        """Updates in it: the nearest number for epochs, else as many as fit."""
         if self.unit == "step":
             return round(self.count)
         if self.unit == "epoch":
-            return round(self.count * batches)
-        per_step = flops_per_step()
+            return round(self.count * rates.batches)
+        if self.unit == "s":
+            return int(self.count // rates.step_s())
+        if self.unit == "kWh":
+            return int(self.count // rates.step_kwh())
+        per_step = rates.step_flops()
         if not per_step:
             raise ConfigError("train_for in FLOP needs a step whose FLOPs can all be counted")
         return int(self.count // per_step)

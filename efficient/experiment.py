@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from efficient.config import Config, definition, digest, nearest, to_json
 from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.source import source
 from efficient.ledger.store import records
+from efficient.predict.budget import Budget, Spending
+
+AMOUNTS = tuple(amount.name for amount in dataclasses.fields(Spending))
 
 
 class ExperimentError(ValueError):
@@ -76,6 +81,36 @@ class Planned:
         return self.record.cost.total_s / 60 if self.record else self.arm.minutes
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What the runs that are missing may cost together, and where they run.
+
+    budget: of all together; spent: of it, so far; environment: variables that say the site to
+    each process; measured: whether each calibrates the machine first.
+    """
+
+    budget: Budget = field(default_factory=lambda: Budget(()))
+    environment: Mapping[str, str] = field(default_factory=dict)
+    measured: bool = False
+    spent: Spending = field(default_factory=lambda: Spending(0, 0, 0, 0, 0))
+
+    def options(self) -> list[str]:
+        """Of the command of the next run, which was agreed to when all were.
+
+        Raises:
+            BudgetError: nothing is left.
+        """
+        left = str(self.budget.remaining(self.spent))
+        budget = ["--budget", left, "--yes"] if left else []
+        return budget + (["--peak", "measured"] if self.measured else [])
+
+    def after(self, bill: Mapping[str, Any]) -> Terms:
+        """With what a run has spent; an amount that is unknown once is unknown from then on."""
+        amounts = {name: (getattr(self.spent, name), bill[name]) for name in AMOUNTS}
+        sums = {n: None if None in pair else sum(pair) for n, pair in amounts.items()}
+        return dataclasses.replace(self, spent=Spending(**sums))
+
+
 def load(path: Path | str) -> Experiment:
     """The `experiment` of a Python file, or of `experiment.py` in a folder.
 
@@ -114,12 +149,15 @@ def run(
     out: Path | str,
     data_dir: Path | str | None,
     say: Callable[[str], None],
+    terms: Terms | None = None,
 ) -> None:
     """Train what is missing, one process after another.
 
     Raises:
         ExperimentError: a run failed; what is finished stays, and the same call goes on.
+        BudgetError: the budget is used up; likewise.
     """
+    terms = terms or Terms()
     total = len(plan(experiment, seeds, out))
     begun = time.monotonic()
     for number in range(total):
@@ -131,13 +169,14 @@ def run(
             continue
         left = sum(p.minutes for p in everything[number:] if not p.done)
         say(f"{prefix}: training, about {left:.1f} minutes left")
-        record = _train(item, Path(out), data_dir)
-        say(f"{prefix}: {record}")
+        summary = _train(item, Path(out), data_dir, terms)
+        terms = terms.after(summary["cost"])
+        say(f"{prefix}: {_line(summary)}")
     say(f"{total} runs in {(time.monotonic() - begun) / 60:.1f} minutes")
 
 
-def _train(item: Planned, out: Path, data_dir: Path | str | None) -> str:
-    """One process; its log goes beside the runs."""
+def _train(item: Planned, out: Path, data_dir: Path | str | None, terms: Terms) -> dict[str, Any]:
+    """One process and its summary; its log goes beside the runs."""
     if item.config is None:
         raise ExperimentError(
             f"{item.label} needs a run that other code trained, because the code changed "
@@ -155,13 +194,19 @@ def _train(item: Planned, out: Path, data_dir: Path | str | None) -> str:
         config.write_text(json.dumps(to_json(item.config)))
         command = [sys.executable, "-m", "efficient", "train", str(config), "--out", str(out)]
         command += ["--data-dir", str(data_dir)] if data_dir else []
-        done = subprocess.run([*command, "--json"], stdout=subprocess.PIPE, stderr=errors)
+        command += ["--json", *terms.options()]
+        environment = {**os.environ, **terms.environment}
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, env=environment)
     if done.returncode in (130, 143):
         raise KeyboardInterrupt
     if done.returncode:
+        how = "stopped" if done.returncode == 4 else "failed"
         lines = log.read_text(errors="replace").strip().splitlines() or ["no message"]
-        raise ExperimentError(f"{item.label} failed: {lines[-1]} (whole log: {log})")
-    summary = json.loads(done.stdout)
+        raise ExperimentError(f"{item.label} {how}: {lines[-1]} (whole log: {log})")
+    return json.loads(done.stdout)
+
+
+def _line(summary: dict[str, Any]) -> str:
     score = summary["scores"]["test"]
     return (
         f"test accuracy {score['accuracy']:.4f}, loss {score['loss']:.4f}, "

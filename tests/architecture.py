@@ -20,7 +20,7 @@ MAY_IMPORT = {
         " data cost ledger"
     ),
     "check": "config run variants workloads models train ledger cost data",
-    "experiment": "config ledger",
+    "experiment": "config predict ledger",
     "run": "config data workloads models variants train deploy predict cost ledger",
     "predict": "models cost ledger",
     "controls": "data workloads cost ledger",

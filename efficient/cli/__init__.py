@@ -4,7 +4,8 @@ A mistake of the user is one line on stderr; a trace is always a bug. With `--js
 prints one JSON document on stdout and nothing else there; progress goes to stderr.
 
 Exit codes: 0 done; 1 a mistake found while running; 2 the command line cannot be run, and nothing
-was started; 3 the loss was not finite; 130 and 143 stopped by SIGINT and SIGTERM.
+was started; 3 the loss was not finite; 4 the budget was used up; 130 and 143 stopped by SIGINT
+and SIGTERM.
 """
 
 from __future__ import annotations

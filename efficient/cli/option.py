@@ -65,6 +65,15 @@ def add_json(made: Parser) -> None:
     made.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
+def add_clock(made: Parser) -> None:
+    """Which published rule the seconds of the tables follow."""
+    from efficient.compare.clock import ALL, RULES
+
+    names = (*RULES, ALL)
+    text = f"whose rule the time column follows: {', '.join(names)} (train)"
+    made.add_argument("--clock", choices=names, default="train", metavar="RULE", help=text)
+
+
 def count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
@@ -80,6 +89,16 @@ def add_site(made: Parser) -> None:
     group.add_argument("--chip", metavar="NAME", help="of `efficient machine --chips`; else found")
     group.add_argument("--power-w", type=positive, metavar="W", help="measured average per chip")
     group.add_argument("--usd-per-chip-hour", type=positive, metavar="USD", help="a price you pay")
+
+
+def add_terms(made: Parser) -> None:
+    """What a run may cost, and where it runs."""
+    text = 'stop there: "2e15 FLOP, 10 min, 0.05 kWh, 3 USD"; predicted before, else refused'
+    made.add_argument("--budget", metavar="LIMITS", help=text)
+    made.add_argument("--yes", action="store_true", help="go on when the prediction is over it")
+    text = "measured: calibrate first (20 seconds) and keep the vector in the record"
+    made.add_argument("--peak", choices=("published", "measured"), default="published", help=text)
+    add_site(made)
 
 
 def positive(text: str) -> float:

@@ -14,11 +14,13 @@ from efficient.cli.failure import UsageError
 from efficient.cli.option import (
     OVERRIDES,
     Parser,
+    add_clock,
     add_config,
     add_folders,
     add_json,
     add_out,
     add_run,
+    add_terms,
     command,
     count,
 )
@@ -38,10 +40,13 @@ example:
 def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     """The command and its arguments; `overrides` holds the words that no option took.
 
+    Words behind `--` are somebody else's and stay as they are.
+
     Raises:
         UsageError: an unknown command or option, or a value missing.
     """
-    words = [_dashed(word) for word in argv]
+    own = list(argv).index("--") if "--" in argv else len(argv)
+    words = [*map(_dashed, argv[:own]), *argv[own:]]
     parser, commands = _tree()
     first = next((word for word in words if not word.startswith("-")), None)
     if first is not None and first not in commands:
@@ -82,6 +87,7 @@ def _train(groups: Any) -> None:
     add_folders(made, "folder that gets the run's own folder")
     add_json(made)
     made.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    add_terms(made)
 
 
 def _compare(groups: Any) -> None:
@@ -93,7 +99,9 @@ def _compare(groups: Any) -> None:
     made.add_argument("--dry-run", action="store_true", help="print the runs and minutes only")
     made.add_argument("--out", metavar="DIR", help="folder of the runs (runs/EXPERIMENT)")
     made.add_argument("--data-dir", metavar="DIR", help="TFDS data directory")
+    add_clock(made)
     add_json(made)
+    add_terms(made)
 
 
 def _report(groups: Any) -> None:
@@ -102,6 +110,7 @@ def _report(groups: Any) -> None:
     made.add_argument("directory", metavar="DIR", help="folder with runs at any depth")
     made.add_argument("--out", metavar="DIR", help="folder that gets report/ (DIR)")
     made.add_argument("--title", help="of the page (the name of DIR)")
+    add_clock(made)
     add_json(made)
 
 

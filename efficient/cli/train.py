@@ -16,7 +16,7 @@ from efficient.cli.score import quality
 from efficient.cli.selection import explain, select
 from efficient.compare.summary import describe
 from efficient.ledger.codec import to_dict
-from efficient.ledger.record import FINISHED, NONFINITE, Record
+from efficient.ledger.record import FINISHED, NONFINITE, OVER_BUDGET, Record
 from efficient.report import number
 
 #: What `--json` leaves to record.json.
@@ -29,11 +29,12 @@ def train(arguments: argparse.Namespace) -> int:
         return explain(arguments)
     config = select(arguments)
     from efficient.cli.progress import display
+    from efficient.cli.terms import terms
     from efficient.run import train as run
 
-    out = Path(arguments.out)
+    out, agreed = Path(arguments.out), terms(arguments)
     with quiet_stdout(), _signals() as caught, display(arguments.quiet) as observe:
-        record = run(config, out, arguments.data_dir, observe)
+        record = run(config, out, arguments.data_dir, observe, agreed)
     if arguments.json:
         document(summary(record, out / record.run_id))
     else:
@@ -43,6 +44,9 @@ def train(arguments: argparse.Namespace) -> int:
     if record.status == NONFINITE:
         say(f"efficient: error: {_why(record)}; lower the learning rate or clip the gradient")
         return 3
+    if record.status == OVER_BUDGET:
+        say(f"efficient: {_why(record)}; the same command with a larger --budget goes on")
+        return 4
     say(
         f"efficient: interrupted at step {record.steps} of {record.steps_planned}; "
         "the same command goes on from there"

@@ -19,6 +19,7 @@ LAPS = (
     "start",
     "build",
     "data",
+    "calibrate",
     "compile",
     "warmup",
     "train",

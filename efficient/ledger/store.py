@@ -38,6 +38,15 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(to_dict(value), indent=1, allow_nan=False) + "\n")
 
 
+def read_json(path: Path | str) -> dict[str, Any]:
+    """An object that `write_json` wrote.
+
+    Raises:
+        RecordError: the file is damaged. OSError: it cannot be read.
+    """
+    return _object(str(path), Path(path).read_bytes())
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write `text` as UTF-8, as `write_bytes`."""
     write_bytes(path, text.encode())

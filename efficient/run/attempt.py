@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from efficient.cost.clock import Clock
 from efficient.ledger.bill import Process
 from efficient.ledger.codec import from_dict, to_dict
 from efficient.ledger.record import FINISHED, NONFINITE
@@ -28,7 +27,6 @@ DIARY = logging.getLogger("efficient.diary")
 DIARY.setLevel(logging.INFO)
 DIARY.propagate = False
 DONE = (FINISHED, NONFINITE)
-FLOPS = ("flops_executed", "flops_eval", "flops_scoring")
 
 
 @dataclass(frozen=True)
@@ -53,10 +51,6 @@ class Attempt:
     directory: Path
     processes: tuple[Process, ...]
 
-    @property
-    def number(self) -> int:
-        return len(self.processes) + 1
-
     @classmethod
     def open(cls, out: Path, stem: str) -> Attempt:
         """The unfinished attempt at this request, or a new one.
@@ -64,12 +58,7 @@ class Attempt:
         Raises:
             StoreError: `out` cannot be written.
         """
-        earlier = sorted(out.glob(f"{stem}-[0-9][0-9][0-9][0-9]"))
-        if earlier and not _done(earlier[-1]):
-            directory = earlier[-1]
-        else:
-            last = int(earlier[-1].name[-4:]) if earlier else 0
-            directory = out / f"{stem}-{last + 1:04d}"
+        directory = unfinished(out, stem) or _next(out, stem)
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -94,11 +83,15 @@ class Attempt:
                 logger.removeHandler(handler)
             handler.close()
 
-    def journal(self, clock: Clock, steps: int, flops: dict[str, int | None], outcome: str) -> None:
+    def journal(self, bill: Process) -> None:
         """Append this process's cumulative bill; `killed` until it says otherwise."""
-        laps = clock.laps()
-        bill = Process(self.number, outcome, steps, sum(laps.values()), laps, **flops)
         append_line(self.directory / JOURNAL, to_dict(bill))
+
+
+def unfinished(out: Path, stem: str) -> Path | None:
+    """The folder of the newest attempt at this request, unless it is over."""
+    earlier = _attempts(out, stem)
+    return earlier[-1] if earlier and not _done(earlier[-1]) else None
 
 
 def bills(directory: Path) -> tuple[Process, ...]:
@@ -129,6 +122,16 @@ def interruptible() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _attempts(out: Path, stem: str) -> list[Path]:
+    return sorted(out.glob(f"{stem}-[0-9][0-9][0-9][0-9]"))
+
+
+def _next(out: Path, stem: str) -> Path:
+    earlier = _attempts(out, stem)
+    last = int(earlier[-1].name[-4:]) if earlier else 0
+    return out / f"{stem}-{last + 1:04d}"
 
 
 def _done(directory: Path) -> bool:

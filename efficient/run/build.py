@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,22 @@ import numpy as np
 from flax import nnx
 
 from efficient.config import Config, Duration
-from efficient.cost.flops import Count, TrainingCount, count, count_training
+from efficient.cost.flops import Count, TrainingCount
 from efficient.data import Dataset
 from efficient.models.signature import Signature
+from efficient.run.counting import Counting, assemble, begin
+from efficient.run.pace import Pace
 from efficient.run.parent import initial_weights, load
 from efficient.train import step as stepping
 from efficient.train.loop import Evaluation, Loop
 from efficient.train.step import Program, TrainState
-from efficient.variants import Composition, Phase, VariantError, compose, kept, pruned
+from efficient.variants import Composition, Phase, VariantError, compose, pruned
 from efficient.variants.variant import Plan, steps_of
 from efficient.workloads import score
 
 #: Speed assumed to size a chunk: about two seconds on a slow machine of the platform. FLOP/s.
 ASSUMED = {"cpu": 2e10, "gpu": 5e12, "tpu": 5e12}
 CHUNK_S, CHUNK_MOST = 2.0, 2000
-#: Steps of the plan that is traced to learn what a step costs; the cost does not depend on them.
-PROVISIONAL = 1000
 
 
 @dataclass
@@ -36,7 +35,8 @@ class Built:
     """One run, ready to be compiled.
 
     model_count: the forward rule of one step without variants' objectives; executed: one step as
-    it runs; teacher: the part of it that is the teachers' forward.
+    it runs; teacher: the part of it that is the teachers' forward; counting: of more than these;
+    batch: shapes of one.
     """
 
     config: Config
@@ -51,6 +51,8 @@ class Built:
     platform: str
     model_count: TrainingCount
     executed: Count
+    counting: Counting
+    batch: Any
     start: tuple[Any, Any]
 
     @property
@@ -123,8 +125,17 @@ class Built:
         return max(1, min(steps, CHUNK_MOST, -(-self.steps // self.config.evaluations)))
 
 
-def build(config: Config, dataset: Dataset, out: Path) -> Built:
+def build(
+    config: Config,
+    dataset: Dataset,
+    out: Path,
+    pace: Pace | None = None,
+    steps: int | None = None,
+) -> Built:
     """Compose and count; nothing is compiled.
+
+    steps: those that an earlier process of the attempt planned; else they follow from `train_for`,
+    for which a duration in seconds or kWh needs a `pace`.
 
     Raises:
         SpecError, VariantError, OptimizerError, WorkloadError, ConfigError, StoreError: settings
@@ -147,10 +158,8 @@ def build(config: Config, dataset: Dataset, out: Path) -> Built:
     start = initial_weights(config, out, composition)
     data = jax.device_put(workload.arrays(dataset, "train"))
     platform = jax.devices()[0].platform
-    counting = _Counting(config, composition, data, platform)
-    steps = Duration.parse(config.train_for).steps(
-        examples // config.batch_size, lambda: counting.executed(PROVISIONAL).total
-    )
+    counting = Counting(config, composition, data, examples, platform, pace)
+    steps = steps or Duration.parse(config.train_for).steps(counting)
     if steps < 1:
         raise VariantError(f"train_for {config.train_for!r} is less than one step; ask for more")
     plan = composition.plan((Phase("train", steps),))
@@ -168,26 +177,10 @@ def build(config: Config, dataset: Dataset, out: Path) -> Built:
         platform=platform,
         model_count=counting.model(),
         executed=counting.executed(steps),
+        counting=counting,
+        batch=counting.batch(config.batch_size),
         start=start,
     )
-
-
-def assemble(config: Config, made: Composition, plan: Plan) -> Program:
-    """The static half of training; it reads no array, so shapes are enough."""
-    return Program(
-        apply=made.apply,
-        predict=made.predict,
-        objective=made.objective,
-        sample=config.workload.sample,
-        optimizer=made.extend(config.optimizer.build(steps_of(plan)), plan),
-        kept=kept,
-        accumulate=config.accumulate,
-    )
-
-
-def begin(program: Program, key: Any, params: Any, rest: Any) -> TrainState:
-    """The state before the first step."""
-    return TrainState(jax.numpy.int32(0), key, params, rest, program.optimizer.init(params))
 
 
 def split_evaluation(
@@ -203,48 +196,3 @@ def split_evaluation(
         examples,
         min(config.eval_batch_size, examples),
     )
-
-
-@dataclass
-class _Counting:
-    """What one step costs, by tracing."""
-
-    config: Config
-    composition: Composition
-    data: Any
-    platform: str
-
-    def executed(self, steps: int) -> Count:
-        """One step as it runs here."""
-        made = self.composition
-        program = assemble(self.config, made, made.plan((Phase("train", steps),)))
-        key = jax.ShapeDtypeStruct((2,), "uint32")
-        state = jax.eval_shape(partial(begin, program), key, made.params, made.rest)
-        step = partial(stepping.train_step, program)
-        jaxpr = jax.make_jaxpr(step)(state, self._batch(), made.frozen)
-        return count(jaxpr, platform=self.platform)
-
-    def model(self) -> TrainingCount:
-        """One step by the forward rule, with the baseline's objective."""
-        made = self.composition
-
-        def loss(params, rest, batch):
-            return made.base(made.apply(params, rest, batch.inputs)[0], batch, None)
-
-        arguments = (made.params, made.rest, self._batch())
-        jaxpr = jax.make_jaxpr(loss)(*arguments)
-        marks = [
-            np.full(len(jax.tree.leaves(tree)), mark)
-            for tree, mark in zip(arguments, (True, False, False), strict=True)
-        ]
-        data = [
-            np.full(len(jax.tree.leaves(tree)), mark)
-            for tree, mark in zip(arguments, (False, False, True), strict=True)
-        ]
-        return count_training(
-            jaxpr, np.concatenate(marks).tolist(), batch=np.concatenate(data).tolist()
-        )
-
-    def _batch(self) -> Any:
-        index = jax.ShapeDtypeStruct((self.config.batch_size,), "int32")
-        return jax.eval_shape(self.config.workload.window, self.data, index)

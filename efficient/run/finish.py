@@ -5,20 +5,16 @@ from __future__ import annotations
 import datetime
 import io
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-import optax
-from flax import nnx
 
 from efficient.config import to_json, type_name
-from efficient.cost.flops import count
-from efficient.cost.machine import machine, memory_peak, versions
-from efficient.deploy import Packed, format, pack, unpack
-from efficient.ledger.bill import Cost, Process
-from efficient.ledger.codec import to_dict
+from efficient.cost.machine import machine, versions
+from efficient.deploy import format
 from efficient.ledger.record import (
     FINISHED,
     SCHEMA,
@@ -33,34 +29,40 @@ from efficient.ledger.source import source
 from efficient.ledger.store import digest_file, write_bytes, write_record
 from efficient.models.network import NETWORKS
 from efficient.models.tree import flatten
-from efficient.run.attempt import DIARY, FLOPS
+from efficient.run.attempt import DIARY
+from efficient.run.bill import Known, bill
 from efficient.run.build import Built
+from efficient.run.curve import CURVE
+from efficient.run.examination import examine
 from efficient.run.parent import ROLES, WEIGHTS, load
-from efficient.run.training import CURVE, Training, add, executed
+from efficient.run.shipping import ARTEFACT, ship
+from efficient.run.training import Training, executed
 from efficient.train.checkpoint import digest
 from efficient.train.loop import Evaluation
 from efficient.variants import VARIANTS
 from efficient.variants.distill import divergence
-from efficient.workloads import score
 
-ARTEFACT, PREDICTIONS = "artefact", "predictions.npz"
+PREDICTIONS = "predictions.npz"
 
 
-def finish(
-    training: Training,
-    status: str,
-    request: str,
-    started: datetime.datetime,
-    lineage: tuple[Parent, ...],
-    out: Path,
-) -> Record:
+@dataclass(frozen=True)
+class Origin:
+    """What was known of a run before its first step."""
+
+    request: str
+    started: datetime.datetime
+    lineage: tuple[Parent, ...]
+    out: Path
+    known: Known
+
+
+def finish(training: Training, status: str, origin: Origin) -> Record:
     """Whatever a run of this status leaves behind; only a finished one is scored and shipped."""
     built, directory = training.built, training.attempt.directory
     scores: dict[str, Score] = {}
-    if training.points and training.points[-1].validation:
-        scores["validation"] = training.points[-1].validation
-    evidence: dict[str, float | int | str] = {}
-    packed, inference = None, None
+    if training.curve.points and training.curve.points[-1].validation:
+        scores["validation"] = training.curve.points[-1].validation
+    shipped, evidence = None, {}
     if status == FINISHED:
         weights = training.weights()
         if built.config.select == "best" and training.best is not None:
@@ -68,23 +70,21 @@ def finish(
         test = built.evaluation("test")
         scores["test"] = _score(training, test, weights, directory / PREDICTIONS)
         _save_weights(directory / WEIGHTS, weights)
-        packed, scores["artefact"], inference = _ship(training, test, weights, directory)
-        evidence = _evidence(training, packed)
-        reference = _reference(lineage)
-        if reference:
-            evidence["reference"] = reference
-            evidence["reference_divergence"] = _distance(training, test, weights, reference, out)
+        shipped = ship(training, test, weights)
+        scores["artefact"] = shipped.score
+        evidence = shipped.evidence | _distance(training, test, weights, origin)
+    examined = examine(training, status)
     with training.clock.lap("write"):
-        training.journal(status)
+        processes = training.journal(status)
         record = Record(
             **_facts(training, status),
-            request=request,
-            started_utc=_utc(started),
+            request=origin.request,
+            started_utc=_utc(origin.started),
             finished_utc=_utc(datetime.datetime.now(datetime.UTC)),
             scores=scores,
-            cost=_cost(training, status, packed, inference),
+            cost=bill(training, processes, shipped, origin.known, examined),
             evidence=evidence,
-            parents=lineage,
+            parents=origin.lineage,
             files=_files(directory),
         )
         write_record(directory, record)
@@ -106,69 +106,6 @@ def _score(training: Training, evaluation: Evaluation, weights: Any, path: Path)
     return found
 
 
-def _ship(
-    training: Training, test: Evaluation, weights: Any, directory: Path
-) -> tuple[Packed, Score, int | None]:
-    """Write the artefact, read it back, and score what was read."""
-    built, config = training.built, training.built.config
-    card = {
-        "run_id": training.attempt.run_id,
-        "model": to_json(config)["model"],
-        "signature": to_dict(built.signature),
-        "workload": to_json(config)["workload"],
-    }
-    with training.clock.lap("deploy"):
-        graph, _, _ = nnx.split(_evaluating(built), nnx.Param, ...)
-        format.write(directory / ARTEFACT, pack(graph, *weights), card)
-        packed, _ = format.read(directory / ARTEFACT)
-        fresh = config.model.build(built.signature, nnx.Rngs(0))
-        predict, arrays = unpack(fresh, packed)
-        shape = (1, *built.signature.input_shape)
-        kind = "int32" if built.signature.kind == "text" else "float32"
-        one = jax.make_jaxpr(predict)(arrays, jax.ShapeDtypeStruct(shape, kind))
-        inference = count(one, padded=True, platform="default").total
-        shipped = Evaluation(
-            lambda arrays, batch: score(predict(arrays, batch.inputs), batch),
-            test.window,
-            test.data,
-            test.examples,
-            test.batch_size,
-        )
-        shipped.prepare(arrays)
-        found, _ = training.score(shipped, arrays)
-    return packed, found, inference
-
-
-def _evaluating(built: Built) -> nnx.Module:
-    model = built.composition.model
-    model.eval()
-    return model
-
-
-def _evidence(training: Training, packed: Packed) -> dict[str, float | int | str]:
-    """What the shipped arrays show of each mechanism, beside what the variants claim."""
-    made = training.built.composition
-    evidence: dict[str, float | int | str] = {}
-    for variant in made.variants:
-        evidence |= variant.claims(made.weights)
-    if training.built.names:
-        state = jax.device_get(training.state.opt_state)
-        masks = _masks(state, training.built.names)
-        evidence["weights_kept"] = sum(int(mask.sum()) for mask in masks.values())
-        left = sum(int(np.count_nonzero(packed.arrays[n][~mask])) for n, mask in masks.items())
-        evidence["weights_removed_nonzero"] = left
-    integers = sum(a.dtype == np.int8 for a in packed.arrays.values())
-    if integers:
-        evidence["integer_arrays"] = integers
-    evidence["weight_bytes_ratio"] = packed.weight_bytes / packed.float32_bytes
-    return evidence
-
-
-def _masks(opt_state: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    masks = optax.tree.get(opt_state, "masks")
-    return {name: np.asarray(masks[name]) for name in names}
-
-
 def _reference(lineage: tuple[Parent, ...]) -> str:
     """Whose outputs this run's are compared with: its reference, or else its teacher."""
     by_role = {parent.role: parent.run_id for parent in lineage}
@@ -176,11 +113,13 @@ def _reference(lineage: tuple[Parent, ...]) -> str:
 
 
 def _distance(
-    training: Training, test: Evaluation, weights: Any, reference: str, out: Path
-) -> float:
-    """Mean KL(reference || this run) over the test split, in nats per unit."""
-    built = training.built
-    apply, theirs = load(out, reference, built.signature, "reference")
+    training: Training, test: Evaluation, weights: Any, origin: Origin
+) -> dict[str, float | str]:
+    """Mean KL(reference || this run) over the test split, in nats per unit, where there is one."""
+    built, reference = training.built, _reference(origin.lineage)
+    if not reference:
+        return {}
+    apply, theirs = load(origin.out, reference, built.signature, "reference")
 
     def measure(both, batch):
         target = apply(both[1], batch.inputs)
@@ -195,54 +134,15 @@ def _distance(
         compared.prepare(both)
     with training.clock.lap("eval"):
         nats, units = compared.run(both)
-    training.charge("flops_eval", executed(compared.compiled, built.platform))
-    return float(nats.sum(dtype=np.float64) / units.sum(dtype=np.float64))
+    training.spending.charge("flops_eval", executed(compared.compiled, built.platform))
+    mean = float(nats.sum(dtype=np.float64) / units.sum(dtype=np.float64))
+    return {"reference": reference, "reference_divergence": mean}
 
 
 def _save_weights(path: Path, weights: Any) -> None:
     """Training weights `(params, rest)`, which other runs start from or are taught by."""
     trees = dict(zip(ROLES, jax.device_get(weights), strict=True))
     format.save_arrays(path, flatten(trees))
-
-
-def _cost(training: Training, status: str, packed: Packed | None, inference: int | None) -> Cost:
-    """The bill of all processes of the attempt."""
-    built = training.built
-    processes = _processes(training, status)
-    laps: dict[str, float] = {}
-    for process in processes:
-        laps |= {name: laps.get(name, 0.0) + s for name, s in process.laps.items()}
-    peak, memory_source = memory_peak()
-    leaves = jax.tree.leaves(jax.device_get(training.state.params))
-    unique = built.examples_unique(training.step)
-    artefact = training.attempt.directory / ARTEFACT
-    shipped = [p.stat().st_size for p in artefact.iterdir()] if packed else None
-    return Cost(
-        **built.flops(training.step, sum(process.steps for process in processes)),
-        **{name: add(*(getattr(process, name) for process in processes)) for name in FLOPS},
-        flops_effective=training.effective.total,
-        flops_inference=inference,
-        train_s=laps.get("train", 0.0),
-        total_s=sum(laps.values()),
-        laps=laps,
-        params_total=sum(x.size for x in leaves),
-        params_nonzero=sum(int(np.count_nonzero(x)) for x in leaves),
-        stored_bytes=sum(shipped) if shipped else None,
-        stored_weight_bytes=packed.weight_bytes if packed else None,
-        memory_peak_bytes=peak,
-        memory_source=memory_source,
-        examples_seen=training.step * built.config.batch_size,
-        examples_unique=unique,
-        labels_used=unique if built.dataset.kind == "image" else 0,
-        unknown=built.unknown,
-        processes=processes,
-    )
-
-
-def _processes(training: Training, status: str) -> tuple[Process, ...]:
-    laps = training.clock.laps()
-    bill = (training.attempt.number, status, training.steps_run, sum(laps.values()), laps)
-    return (*training.attempt.processes, Process(*bill, **training.flops))
 
 
 def _facts(training: Training, status: str) -> dict[str, Any]:
@@ -269,7 +169,7 @@ def _facts(training: Training, status: str) -> dict[str, Any]:
         "versions": versions(),
         "source": source(),
         "select": config.select,
-        "points": tuple(training.points),
+        "points": tuple(training.curve.points),
         "notes": tuple(training.notes),
     }
 

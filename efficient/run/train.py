@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from efficient.config import Config, digest
@@ -12,11 +13,16 @@ from efficient.cost.clock import Clock
 from efficient.data import load as load_dataset
 from efficient.ledger.record import Record
 from efficient.ledger.source import source
-from efficient.run.attempt import Attempt, Progress, interruptible
+from efficient.run.attempt import Attempt, Progress, interruptible, unfinished
+from efficient.run.bill import Known
 from efficient.run.build import build
-from efficient.run.finish import finish
+from efficient.run.finish import Origin, finish
+from efficient.run.forecast import forecast, recall, remember
 from efficient.run.parent import parents
+from efficient.run.spending import Spending
+from efficient.run.terms import Terms
 from efficient.run.training import Training
+from efficient.run.venue import Venue
 
 
 def train(
@@ -24,27 +30,50 @@ def train(
     out: Path | str = "runs",
     data_dir: Path | str | None = None,
     observe: Callable[[Progress], None] | None = None,
+    terms: Terms | None = None,
 ) -> Record:
     """Train, score on test once, ship, and keep the record in a folder of `out`.
 
-    An unfinished attempt at the same request goes on from its newest checkpoint. SIGINT and
-    SIGTERM save and return a record whose status is `interrupted`.
+    An unfinished attempt at the same request goes on from its newest checkpoint, with the steps
+    that were planned when it began. SIGINT, SIGTERM and a spent budget save and return a record
+    whose status says so.
 
     Raises:
-        ValueError (its subclasses): a setting, a file or a parent is wrong; one line says which.
+        ValueError (its subclasses): a setting, a file or a parent is wrong, or the prediction is
+        over the budget and nobody agreed; one line says which.
     """
     clock, started, out = Clock(), datetime.datetime.now(datetime.UTC), Path(out)
-    with clock.lap("data"):
-        dataset = load_dataset(config.workload.data, data_dir)
-    with clock.lap("build"):
-        lineage = parents(config, out)
-        request = digest(config, dataset.fingerprint, source().digest)
-        built = build(config, dataset, out)
-        name = re.sub(r"[^\w.+-]+", ".", f"{config.workload.name}-{config.label}")
-        attempt = Attempt.open(out, f"{name}-s{config.seed}-{request[:8]}")
-    with attempt.logging(), interruptible() as caught:
+    terms = terms or Terms()
+    venue = Venue.here(terms.site)
+    with venue.meter() as meter:
+        meter.start()
+        with clock.lap("data"):
+            dataset = load_dataset(config.workload.data, data_dir)
         with clock.lap("build"):
-            training = Training.begin(built, attempt, clock, observe or (lambda progress: None))
-        training.caught = caught
-        status = training.run()
-        return finish(training, status, request, started, lineage, out)
+            lineage = parents(config, out)
+            request = digest(config, dataset.fingerprint, source().digest)
+            name = re.sub(r"[^\w.+-]+", ".", f"{config.workload.name}-{config.label}")
+            stem = f"{name}-s{config.seed}-{request[:8]}"
+            planned = recall(unfinished(out, stem))
+        with clock.lap("calibrate"):
+            calibration = venue.calibration(terms.calibrates(config) and planned is None)
+        with clock.lap("build"):
+            pace = venue.pace(calibration)
+            built = build(config, dataset, out, pace, planned.steps if planned else None)
+            estimate = planned or forecast(built, pace, venue)
+            terms.check(estimate)
+            attempt = Attempt.open(out, stem)
+            remember(attempt.directory, estimate)
+        known = Known(venue, calibration, terms.measured, estimate, str(terms.budget))
+        with attempt.logging(), interruptible() as caught:
+            with clock.lap("build"):
+                spending = Spending(clock, meter, attempt.processes)
+                limit = partial(terms.limit, venue=venue)
+                training = Training.begin(built, attempt, spending, observe or _silent, limit)
+            training.caught = caught
+            status = training.run()
+            return finish(training, status, Origin(request, started, lineage, out, known))
+
+
+def _silent(progress: Progress) -> None:
+    """Nobody watches."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -18,18 +17,18 @@ import numpy as np
 from efficient.cost.clock import Clock
 from efficient.cost.effective import Effective
 from efficient.cost.flops import count
-from efficient.ledger.codec import from_dict, to_dict
-from efficient.ledger.record import FINISHED, INTERRUPTED, NONFINITE, Point, Score
-from efficient.ledger.store import append_line, read_lines, write_text
-from efficient.run.attempt import DIARY, FLOPS, Attempt, Progress
+from efficient.ledger.bill import Process
+from efficient.ledger.record import FINISHED, INTERRUPTED, NONFINITE, OVER_BUDGET, Score
+from efficient.run.attempt import DIARY, Attempt, Progress
 from efficient.run.build import Built
+from efficient.run.curve import CURVE, Curve
+from efficient.run.spending import Spending
 from efficient.train import checkpoint
 from efficient.train.loop import Compiled, Evaluation, Stretch
 from efficient.train.probe import Probe
 from efficient.train.step import TrainState
 from efficient.variants import Phase, Work
 
-CURVE = "curve.jsonl"
 _log = logging.getLogger(__name__)
 
 
@@ -46,46 +45,52 @@ class Best(NamedTuple):
 class Training:
     """A run between chunks. What of it must survive a kill is in the checkpoints.
 
-    phase: index of the last phase that was entered; steps_run: by this process, repeated ones
-    included; flops_*: by this process, None once something could not be counted.
+    phase: index of the last phase that was entered; limit: says in words which limit of a budget
+    the processes have reached, empty while they may go on.
     """
 
     built: Built
     attempt: Attempt
-    clock: Clock
+    spending: Spending
     observe: Callable[[Progress], None]
+    limit: Callable[[tuple[Process, ...]], str]
     state: TrainState
     effective: Effective
     validation: Evaluation
+    curve: Curve
     kept: dict[str, Any] = field(default_factory=dict)
     phase: int = -1
     step: int = 0
     resumed: int = 0
-    points: list[Point] = field(default_factory=list)
     best: Best | None = None
-    steps_run: int = 0
-    flops: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(FLOPS, 0))
+    chunks: dict[int, Compiled] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     caught: list[int] = field(default_factory=list)
     saved_s: float = field(default_factory=time.perf_counter)
 
     @classmethod
-    def begin(cls, built: Built, attempt: Attempt, clock: Clock, observe) -> Training:
+    def begin(cls, built: Built, attempt: Attempt, spending: Spending, observe, limit) -> Training:
         """At the newest intact checkpoint, or at the first step."""
         counts = built.model_count
         effective = Effective(counts.layers, counts.unpriced, built.names, built.composition.params)
         run = cls(
             built,
             attempt,
-            clock,
+            spending,
             observe,
+            limit,
             built.initial(),
             effective,
             built.evaluation("validation"),
+            Curve(attempt.directory / CURVE),
         )
-        with clock.lap("checkpoint"):
+        with run.clock.lap("checkpoint"):
             run._restore()
         return run
+
+    @property
+    def clock(self) -> Clock:
+        return self.spending.clock
 
     def run(self) -> str:
         """Every phase from where it stands; returns the status."""
@@ -103,11 +108,6 @@ class Training:
                 return status
         return FINISHED
 
-    def charge(self, name: str, flops: int | None) -> None:
-        """Add to this process's bill."""
-        known = self.flops[name]
-        self.flops[name] = None if known is None or flops is None else known + flops
-
     def weights(self) -> tuple[Any, Any]:
         """The selected `(params, rest)`."""
         if self.built.config.select == "best" and self.best is not None:
@@ -118,14 +118,17 @@ class Training:
         """A split's score and its measures by example; the evaluation is charged."""
         with self.clock.lap("eval"):
             measures = evaluation.run(weights)
-        self.charge("flops_eval", executed(evaluation.compiled, self.built.platform))
+        self.spending.charge("flops_eval", executed(evaluation.compiled, self.built.platform))
         units = float(measures.weight.sum(dtype=np.float64))
         loss = float(measures.loss.sum(dtype=np.float64)) / units
         accuracy = float(measures.correct.sum(dtype=np.float64)) / units
         return Score(loss, accuracy, round(units)), measures
 
-    def journal(self, outcome: str) -> None:
-        self.attempt.journal(self.clock, self.steps_run, self.flops, outcome)
+    def journal(self, outcome: str) -> tuple[Process, ...]:
+        """Write down what this process has spent; the bills of all processes of the attempt."""
+        processes = self.spending.processes(outcome)
+        self.attempt.journal(processes[-1])
+        return processes
 
     def _enter(self, index: int, phase: Phase) -> None:
         """Change the work before a phase; what it became is saved before any step of it."""
@@ -138,7 +141,7 @@ class Training:
             work = phase.enter(Work(state.params, state.rest, state.opt_state, self.kept), probe)
         self.kept = jax.tree.map(jnp.copy, work.kept)  # the state's buffers are donated
         self.state = state._replace(params=work.params, rest=work.rest, opt_state=work.opt_state)
-        self.charge("flops_scoring", probe.flops)
+        self.spending.charge("flops_scoring", probe.flops)
         self.save()
 
     def _train(self, phase: Phase, end: int) -> str:
@@ -146,73 +149,74 @@ class Training:
         loop = self.built.loop()
         with self.clock.lap("compile"):
             loop.prepare(self.state, end - self.step)
+        self.chunks = loop.chunks
         with self.clock.lap("write"):
             self.journal("killed")
         cost = {n: executed(made, self.built.platform) for n, made in loop.chunks.items()}
         stretches = loop.run(self.step, end)
         while self.step < end:
+            before = self.clock.laps().get("train", 0.0)
             with self.clock.lap("train"):
                 stretch = next(stretches)
             assert loop.state is not None
             self.state, self.step = loop.state, stretch.step
-            self.steps_run += stretch.steps
-            self.charge("flops_executed", cost[stretch.steps])
+            self.spending.steps += stretch.steps
+            self.spending.charge("flops_executed", cost[stretch.steps])
             if not stretch.finite:
                 first = stretch.first_nonfinite
-                return self._nonfinite(f"the loss is not finite from step {first} on")
+                return self._stop(NONFINITE, f"the loss is not finite from step {first} on")
             self.effective.add(stretch.kept)
-            point = self._point(phase, stretch)
-            if point is not None and not _finite(point):
-                return self._nonfinite(f"the validation loss is not finite at step {self.step}")
+            score = self._validate(stretch)
+            if score is not None and not math.isfinite(score.loss):
+                note = f"the validation loss is not finite at step {self.step}"
+                return self._stop(NONFINITE, note)
             with self.clock.lap("write"):
-                self.journal("killed")
-            self._tell(phase, stretch, point)
-            if self.caught and self.step < self.built.steps:
-                self.save()
-                self.journal(INTERRUPTED)
-                return INTERRUPTED
+                processes = self.journal("killed")
+                chunk_s = processes[-1].laps["train"] - before
+                self.curve.add(phase.name, stretch, chunk_s, score, processes)
+            self._tell(phase, stretch, score)
+            status = self._ends(processes)
+            if status:
+                return status
             if self.step < self.built.steps and self._checkpoint_due():
                 self.save()
         return FINISHED
 
-    def _nonfinite(self, note: str) -> str:
-        self.notes.append(note)
-        self.journal(NONFINITE)
-        return NONFINITE
+    def _ends(self, processes: tuple[Process, ...]) -> str:
+        """Stop here and go on later: somebody asks for it, or a budget does."""
+        reached = "" if self.caught else self.limit(processes)
+        if self.step >= self.built.steps or not (self.caught or reached):
+            return ""
+        self.save()
+        if self.caught:
+            self.journal(INTERRUPTED)
+            return INTERRUPTED
+        return self._stop(OVER_BUDGET, f"stopped at step {self.step}: {reached}")
 
-    def _point(self, phase: Phase, stretch: Stretch) -> Point | None:
-        """Score on validation where the curve has a point."""
+    def _stop(self, status: str, note: str) -> str:
+        self.notes.append(note)
+        self.journal(status)
+        return status
+
+    def _validate(self, stretch: Stretch) -> Score | None:
+        """The score on validation, where the curve has one."""
         points, steps = self.built.config.evaluations, self.built.steps
         if stretch.step * points // steps == (stretch.step - stretch.steps) * points // steps:
             return None
         weights = (self.state.params, self.state.rest)
         score, _ = self.score(self.validation, weights)
-        earlier = self.attempt.processes
-        laps = self.clock.laps()
-        point = Point(
-            step=stretch.step,
-            phase=phase.name,
-            train_loss=float(stretch.losses.mean(dtype=np.float64)),
-            validation=score,
-            train_s=laps.get("train", 0.0) + sum(p.laps.get("train", 0.0) for p in earlier),
-            total_s=sum(laps.values()) + sum(p.total_s for p in earlier),
-            flops_executed=add(self.flops["flops_executed"], *(p.flops_executed for p in earlier)),
-        )
-        if not _finite(point):
-            return point
-        self.points.append(point)
-        append_line(self.attempt.directory / CURVE, to_dict(point))
         kept = int(stretch.kept[-1].sum())
-        if self.built.config.select == "best" and self._better(kept, score.loss):
+        selects = self.built.config.select == "best" and math.isfinite(score.loss)
+        if selects and self._better(kept, score.loss):
             self.best = Best(kept, score.loss, *jax.tree.map(jnp.copy, weights))
-        return point
+        return score
 
     def _better(self, kept: int, loss: float) -> bool:
         """Whether a point replaces the best: a denser one never beats a sparser one."""
         return self.best is None or (kept, loss) < (self.best.kept, self.best.loss)
 
-    def _tell(self, phase: Phase, stretch: Stretch, point: Point | None) -> None:
-        found = f", validation {point.validation}" if point else ""
+    def _tell(self, phase: Phase, stretch: Stretch, score: Score | None) -> None:
+        found = f", validation {score}" if score else ""
         loss = float(stretch.losses[-1])
         DIARY.info(
             "%s step %d/%d loss %.4f%s", phase.name, self.step, self.built.steps, loss, found
@@ -224,7 +228,7 @@ class Training:
                 step=stretch.step,
                 steps=self.built.steps,
                 loss=loss,
-                score=point.validation if point else None,
+                score=score,
                 train_s=self.clock.laps().get("train", 0.0),
                 resumed=self.resumed,
             )
@@ -252,24 +256,20 @@ class Training:
 
     def _restore(self) -> None:
         found = checkpoint.newest(self._folder, self._tree(), self.notes)
-        curve = self.attempt.directory / CURVE
         for note in self.notes:
             _log.warning(note)
         if found is None:
-            curve.unlink(missing_ok=True)
+            self.curve.restart()
             return
         tree = jax.tree.map(jnp.asarray, {k: v for k, v in found.tree.items() if k != "effective"})
         self.state, self.kept = tree["state"], jax.tree.map(jnp.asarray, found.kept)
         self.effective.restore(found.tree["effective"])
         self.step, self.phase, self.resumed = found.step, found.phase, found.step
-        DIARY.info("goes on from step %d, process %d", self.step, self.attempt.number)
+        DIARY.info("goes on from step %d, process %d", self.step, self.spending.number)
         if "best" in tree and np.isfinite(found.tree["best"][0][1]):
             kept, loss = found.tree["best"][0].tolist()
             self.best = Best(int(kept), loss, *tree["best"][1:])
-        lines = read_lines(curve) if curve.is_file() else []
-        lines = [line for line in lines if line["step"] <= self.step]
-        self.points = [from_dict(Point, line, CURVE) for line in lines]
-        write_text(curve, "".join(json.dumps(line) + "\n" for line in lines))
+        self.curve.restore(self.step)
 
     def _probe(self) -> Probe:
         built = self.built
@@ -294,13 +294,3 @@ def executed(compiled: Compiled | None, platform: str) -> int | None:
     """FLOPs of a compiled program as it runs here."""
     assert compiled is not None
     return count(compiled.jaxpr, platform=platform).total
-
-
-def add(*counts: int | None) -> int | None:
-    """A sum that is unknown as soon as a part is."""
-    return None if any(n is None for n in counts) else sum(n for n in counts if n is not None)
-
-
-def _finite(point: Point) -> bool:
-    """Whether the validation loss of a point is a number."""
-    return point.validation is not None and math.isfinite(point.validation.loss)

@@ -38,6 +38,16 @@ def test_compare_runs_what_is_missing(command, experiment, tmp_path, monkeypatch
     assert "finished before" in again.err and "page: " in again.out
 
 
+def test_a_budget_is_for_all_runs_together(command, experiment, tmp_path):
+    """4 steps of the preset's perceptron are 6.7e7 FLOPs; the second run goes over 1e8."""
+    words = ("compare", experiment, "--out", tmp_path / "runs", "--seeds", "3")
+    refused = command(*words, "--budget", "1e8 FLOP")
+    assert refused.code == 1 and "--yes" in refused.err and not (tmp_path / "runs").exists()
+    done = command(*words, "--budget", "1e8 FLOP", "--yes")
+    assert done.code == 1 and "used up" in done.err.splitlines()[-1]
+    assert len(list((tmp_path / "runs").glob("digits-*"))) == 2
+
+
 def test_sample_goes_on_from_the_prompt(command, text_config, tmp_path):
     trained = command("train", text_config, "--out", tmp_path, "--json")
     assert trained.code == 0, trained.err

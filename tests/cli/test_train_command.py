@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import signal
 
+import pytest
+from conftest import TINY
+
 from efficient.cli import progress
 from efficient.config import from_json, load_preset, to_json
 from efficient.ledger.store import read_record
@@ -109,3 +112,31 @@ def test_help_of_a_config_lists_its_fields(command):
     assert done.code == 0
     assert "--model.hidden               7 5\n" in done.out
     assert "--optimizer.schedule.warmup  0.0\n" in done.out
+
+
+def test_a_budget_is_asked_for_and_then_kept(command, tmp_path):
+    """A step of the smallest digits network is 64 x 2 x (2 x 64 x 16 + 3 x 16 x 10) FLOPs."""
+    words = ("digits_mlp", *TINY, "--chunk-steps", "5", "--out", tmp_path)
+    refused = command("train", *words, "--budget", "2e6 FLOP")
+    assert refused.code == 1 and "--yes" in refused.err and not list(tmp_path.iterdir())
+    done = command("train", *words, "--budget", "2e6 FLOP", "--yes", "--json")
+    assert done.code == 4 and done.document["status"] == "budget"
+    assert done.document["steps"] == 10 and "used up" in done.err
+    wrong = command("train", *words, "--budget", "2 bananas")
+    assert wrong.code == 2 and "'2 bananas'" in wrong.err
+
+
+def test_a_site_is_in_the_bill(command, tmp_path):
+    words = ("--power-w", "100", "--region", "FRA", "--usd-per-chip-hour", "0.36", "--pue", "2")
+    done = command("train", "digits_mlp", *TINY, "--out", tmp_path, "--json", *words)
+    cost = done.document["cost"]
+    assert done.code == 0, done.err
+    window_s = cost["energy"][0]["window_s"]
+    assert cost["energy_j"] == pytest.approx(100 * window_s, rel=1e-3)
+    assert cost["energy_grade"] == "D"
+    assert cost["energy_facility_kwh"] == pytest.approx(2 * cost["energy_j"] / 3.6e6)
+    grams = cost["energy_facility_kwh"] * cost["grid"]["g_per_kwh"]
+    assert cost["carbon_gco2e"] == pytest.approx(grams)
+    assert cost["cost_usd"] == pytest.approx(cost["total_s"] * 0.36 / 3600)
+    unknown = command("train", "digits_mlp", *TINY, "--out", tmp_path, "--region", "Atlantis")
+    assert unknown.code == 1 and "Atlantis" in unknown.err

@@ -29,7 +29,7 @@ def make_noise(rngs: nnx.Rngs) -> Noise:
 def draw_key(noise: Noise) -> jax.Array:
     """Takes a fresh key from the stream and moves the stream on."""
     following, key = jax.random.split(jax.random.wrap_key_data(noise[...], impl="threefry2x32"))
-    noise[...] = jax.random.key_data(following)
+    noise.set_value(jax.random.key_data(following))
     return key
 
 

@@ -1,0 +1,171 @@
+"""The estimate of a run: made before anything is compiled, kept beside it, scored at its end."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from efficient.config import Config
+from efficient.cost.account import PUE_DEFAULT
+from efficient.data import load as load_dataset
+from efficient.ledger.bill import Estimate, Range
+from efficient.ledger.codec import from_dict
+from efficient.ledger.store import read_json, write_json
+from efficient.predict.estimate import Quantity
+from efficient.run.build import Built, build
+from efficient.run.counting import TRACED
+from efficient.run.pace import Pace
+from efficient.run.terms import Terms
+from efficient.run.venue import Venue
+
+ESTIMATE = "estimate.json"
+UNCALIBRATED = "this machine is not calibrated: `efficient machine --calibrate` (20 seconds)"
+#: Seconds of a run outside of training and evaluation: imports, data, compilation, files. Assumed
+#: from what the presets take on two CPU cores.
+AROUND = Range(5.0, 15.0, 60.0)
+RANGES = ("train_s", "total_s", "energy_j", "carbon_gco2e", "cost_usd")
+
+
+def forecast(built: Built, pace: Pace | None, venue: Venue) -> Estimate:
+    """What a run will consume, as far as it can be known now."""
+    flops = built.executed.total
+    estimate = Estimate(
+        made_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        steps=built.steps,
+        flops_executed=None if flops is None else flops * built.steps,
+        memory_bytes=None,
+        **dict.fromkeys(RANGES),
+        assumptions={"steps": f"{built.steps} of batch {built.config.batch_size}"},
+        unknown=built.unknown | {"memory_bytes": "`efficient estimate` predicts it"},
+    )
+    step = pace.seconds(built.counting.chunk(built.steps), TRACED) if pace else None
+    if pace is None or step is None or step.range is None:
+        reason = f"no time is known for {', '.join(step.unpriced)}" if step else UNCALIBRATED
+        return replace(estimate, unknown=estimate.unknown | dict.fromkeys(RANGES, reason))
+    train_s = times(step.range, exact(built.steps))
+    said = {
+        "train_s": f"calibration of {pace.calibration.measured_utc}",
+        "total_s": (
+            "evaluation as fast, FLOP for FLOP, as training; start, data, compilation and files "
+            f"{AROUND.low:g} to {AROUND.high:g} s"
+        ),
+    }
+    timed = replace(
+        estimate,
+        train_s=train_s,
+        total_s=_total(built, train_s),
+        assumptions=estimate.assumptions | said,
+    )
+    return _priced(timed, venue)
+
+
+def together(
+    configs: Sequence[Config], out: Path, data_dir: Path | str | None, terms: Terms
+) -> Estimate:
+    """The sum over runs that an experiment lacks; equal arms are predicted once.
+
+    A run whose teacher or start is not trained yet is predicted without it, which is too little.
+    """
+    venue = Venue.here(terms.site)
+    pace = venue.pace(venue.calibration(terms.timed))
+    found: dict[Config, Estimate] = {}
+    for config in configs:
+        arm = _alone(replace(config, seed=0))
+        if arm not in found:
+            dataset = load_dataset(arm.workload.data, data_dir)
+            found[arm] = forecast(build(arm, dataset, out, pace), pace, venue)
+    made = [found[_alone(replace(config, seed=0))] for config in configs]
+    return _sum(made)
+
+
+def remember(directory: Path, estimate: Estimate) -> None:
+    """Keep it beside the run, before the first step."""
+    write_json(directory / ESTIMATE, estimate)
+
+
+def recall(directory: Path | None) -> Estimate | None:
+    """The estimate of an attempt that goes on, with the steps that were planned then.
+
+    Raises:
+        RecordError: its file is damaged.
+    """
+    if directory is None or not (directory / ESTIMATE).is_file():
+        return None
+    return from_dict(Estimate, read_json(directory / ESTIMATE), ESTIMATE)
+
+
+def exact(value: float) -> Range:
+    """A number without doubt."""
+    return Range(value, value, value)
+
+
+def times(left: Range, right: Range) -> Range:
+    """The product, end by end."""
+    return Range(left.low * right.low, left.central * right.central, left.high * right.high)
+
+
+def plus(left: Range, right: Range) -> Range:
+    """The sum, end by end."""
+    return Range(left.low + right.low, left.central + right.central, left.high + right.high)
+
+
+def _total(built: Built, train_s: Range) -> Range:
+    """Training, evaluation at the same FLOP/s, and what is around them."""
+    config, layers = built.config, built.model_count.layers.values()
+    forward = sum(layer.forward for layer in layers) / max(1, sum(layer.total for layer in layers))
+    examples = {s: config.workload.examples(built.dataset, s) for s in ("validation", "test")}
+    scored = config.evaluations * examples["validation"] + 2 * examples["test"]
+    evaluated = forward * scored / (built.steps * config.batch_size)
+    return plus(times(train_s, exact(1 + evaluated)), AROUND)
+
+
+def _priced(estimate: Estimate, venue: Venue) -> Estimate:
+    """With what its seconds come to, where power, grid and price are known."""
+    assert estimate.total_s is not None
+    given, pue = venue.assumptions, venue.site.pue or PUE_DEFAULT[0]
+    seconds, chips = estimate.total_s, exact(venue.chips)
+    factors: dict[str, tuple[float, tuple[Quantity, ...]]] = {
+        "energy_j": (1.0, (given.power_w,)),
+        "carbon_gco2e": (pue / 3.6e6, (given.power_w, given.g_per_kwh)),
+        "cost_usd": (1 / 3600, (given.usd_per_chip_hour,)),
+    }
+    found: dict[str, Range] = {}
+    assumptions, unknown = dict(estimate.assumptions), dict(estimate.unknown)
+    for name, (scale, quantities) in factors.items():
+        sources = [q.source for q in quantities if q.range is None]
+        if sources:
+            unknown[name] = "; ".join(sources)
+            continue
+        value = times(times(seconds, chips), exact(scale))
+        for quantity in quantities:
+            value = times(value, quantity.range) if quantity.range else value
+        found[name] = value
+        assumptions[name] = "; ".join(q.source for q in quantities)
+    return replace(estimate, **found, assumptions=assumptions, unknown=unknown)
+
+
+def _alone(config: Config) -> Config:
+    """Without the runs that it would need."""
+    variants = tuple(variant for variant in config.variants if not variant.parents())
+    return replace(config, variants=variants, start="", reference="")
+
+
+def _sum(estimates: Sequence[Estimate]) -> Estimate:
+    total = estimates[0]
+    for other in estimates[1:]:
+        fields = {}
+        for name in RANGES:
+            left, right = getattr(total, name), getattr(other, name)
+            fields[name] = plus(left, right) if left and right else None
+        flops = (total.flops_executed, other.flops_executed)
+        known = None if None in flops else sum(n for n in flops if n is not None)
+        total = replace(
+            total,
+            **fields,
+            flops_executed=known,
+            steps=total.steps + other.steps,
+            unknown=total.unknown | other.unknown,
+        )
+    return total

@@ -1,0 +1,98 @@
+"""What is shipped: the artefact is written, read back, scored and weighed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from flax import nnx
+
+from efficient.config import to_json
+from efficient.cost.bits import bit_operations
+from efficient.cost.flops import count
+from efficient.deploy import Packed, format, pack, unpack
+from efficient.ledger.codec import to_dict
+from efficient.ledger.record import Score
+from efficient.run.build import Built
+from efficient.run.training import Training
+from efficient.train.loop import Evaluation
+from efficient.workloads import score
+
+ARTEFACT = "artefact"
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """The file that leaves the run: its arrays, its score on test, one example's price."""
+
+    packed: Packed
+    score: Score
+    inference: int | None
+    bit_operations: int | None
+    evidence: dict[str, float | int | str]
+
+
+def ship(training: Training, test: Evaluation, weights: Any) -> Shipped:
+    """Write the artefact, read it back, and score what was read."""
+    built, config = training.built, training.built.config
+    directory = training.attempt.directory
+    card = {
+        "run_id": training.attempt.run_id,
+        "model": to_json(config)["model"],
+        "signature": to_dict(built.signature),
+        "workload": to_json(config)["workload"],
+    }
+    with training.clock.lap("deploy"):
+        graph, _, _ = nnx.split(_evaluating(built), nnx.Param, ...)
+        format.write(directory / ARTEFACT, pack(graph, *weights), card)
+        packed, _ = format.read(directory / ARTEFACT)
+        fresh = config.model.build(built.signature, nnx.Rngs(0))
+        predict, arrays = unpack(fresh, packed)
+        shape = (1, *built.signature.input_shape)
+        kind = "int32" if built.signature.kind == "text" else "float32"
+        one = jax.make_jaxpr(predict)(arrays, jax.ShapeDtypeStruct(shape, kind))
+        inference = count(one, padded=True, platform="default").total
+        bits = bit_operations(one)
+        shipped = Evaluation(
+            lambda arrays, batch: score(predict(arrays, batch.inputs), batch),
+            test.window,
+            test.data,
+            test.examples,
+            test.batch_size,
+        )
+        shipped.prepare(arrays)
+        found, _ = training.score(shipped, arrays)
+    return Shipped(packed, found, inference, bits, _evidence(training, packed))
+
+
+def _evaluating(built: Built) -> nnx.Module:
+    model = built.composition.model
+    model.eval()
+    return model
+
+
+def _evidence(training: Training, packed: Packed) -> dict[str, float | int | str]:
+    """What the shipped arrays show of each mechanism, beside what the variants claim."""
+    made = training.built.composition
+    found: dict[str, float | int | str] = {}
+    for variant in made.variants:
+        found |= variant.claims(made.weights)
+    if training.built.names:
+        state = jax.device_get(training.state.opt_state)
+        masks = _masks(state, training.built.names)
+        found["weights_kept"] = sum(int(mask.sum()) for mask in masks.values())
+        left = sum(int(np.count_nonzero(packed.arrays[n][~mask])) for n, mask in masks.items())
+        found["weights_removed_nonzero"] = left
+    integers = sum(a.dtype == np.int8 for a in packed.arrays.values())
+    if integers:
+        found["integer_arrays"] = integers
+    found["weight_bytes_ratio"] = packed.weight_bytes / packed.float32_bytes
+    return found
+
+
+def _masks(opt_state: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    masks = optax.tree.get(opt_state, "masks")
+    return {name: np.asarray(masks[name]) for name in names}
