@@ -21,7 +21,10 @@ FLOPS_PER_OPERATION = 4
 #: Channels that fill vectors take a faster path through a convolution than others do: in the
 #: interpolation, one that does lies this many powers of two from one that does not.
 VECTOR, UNFILLED = 8, 2.0
+#: A convolution gathers for at least this part of its time, should its product take it all.
+LEAST = 0.02
 
+#: Where it was measured and what was, by dtype and form.
 Table = dict[str, list[tuple[tuple[float, ...], float]]]
 
 
@@ -45,11 +48,18 @@ class Rates:
 
     def product(self, form: str, shape: tuple[int, ...], dtype: str) -> float:
         """FLOP/s of a matrix product, its overhead left out. shape: (rows, contracted, columns)."""
-        return self._contraction(self._products, form, shape, dtype)
+        points = self._products.get(f"float32 {form}") or self._products["float32 forward"]
+        return _nearby(points, _place(shape)) * self._factor(dtype)
 
     def convolution(self, form: str, shape: tuple[int, ...], dtype: str) -> float:
-        """FLOP/s of a convolution. shape: (pixels, channels in, channels out, taps)."""
-        return self._contraction(self._convolutions, form, shape, dtype)
+        """FLOP/s of a convolution. shape: (pixels, channels in, channels out, taps).
+
+        It is the product of all patches with the kernel, and gathering the patches. What gathering
+        takes for an element of a patch is what the benchmarks take beyond their products.
+        """
+        points = self._patches.get(f"float32 {form}") or self._patches["float32 forward"]
+        gathering = _nearby(points, _place(shape)) / (2 * max(1, shape[2]))
+        return self._factor(dtype) / (gathering + self._multiplying(shape))
 
     def straight(self, distance: float) -> float:
         """Bytes/s of memory that was last touched `distance` bytes ago."""
@@ -59,9 +69,10 @@ class Rates:
         """Bytes/s, read and written, of memory turned while copied; `footprint`: all that is."""
         return _along(self._copies[how], footprint)
 
-    def _contraction(self, table: Table, form: str, shape: tuple[int, ...], dtype: str) -> float:
-        points = table.get(f"float32 {form}") or table["float32 forward"]
-        return _nearby(points, _place(shape)) * self._factor(dtype)
+    def _multiplying(self, shape: tuple[int, ...]) -> float:
+        """Seconds of a FLOP of the product of the patches of a convolution with its kernel."""
+        pixels, inputs, outputs, taps = shape
+        return 1 / self.product("forward", (pixels, inputs * taps, outputs), "float32")
 
     def _factor(self, dtype: str) -> float:
         """How much faster than float32 a product of `dtype` is, at the one size measured."""
@@ -84,13 +95,16 @@ class Rates:
         return table
 
     @cached_property
-    def _convolutions(self) -> Table:
+    def _patches(self) -> Table:
+        """Seconds of gathering one element of a patch."""
         table: Table = {}
         for name, rate in self.calibration.convolution.items():
             dtype, form, text = name.split()
             images, size, inputs, outputs, window = map(int, text.split("x"))
-            place = _place((images * size * size, inputs, outputs, window * window))
-            table.setdefault(f"{dtype} {form}", []).append((place, rate))
+            shape = images * size * size, inputs, outputs, window * window
+            gathering = 1 / rate - self._multiplying(shape)
+            seconds = 2 * outputs * max(gathering, LEAST / rate)
+            table.setdefault(f"{dtype} {form}", []).append((_place(shape), seconds))
         return table
 
     @cached_property

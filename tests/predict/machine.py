@@ -14,6 +14,8 @@ def calibration(speed: float = 1.0, spread: float = 0.0) -> Calibration:
     for made in benchmarks():
         straight = made.name.startswith("straight")
         rate = (BYTES_S if straight else TURNED_S) if made.kind == "copy" else FLOPS_S
+        if made.kind == "convolution":
+            rate = FLOPS_S / 2  # as long for gathering patches as for multiplying them
         rates[made.kind][made.name] = speed * rate
     for name in rates["matmul"]:
         work = next(made.work for made in benchmarks() if made.name == name)

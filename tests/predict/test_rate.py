@@ -13,12 +13,12 @@ from machine import OVERHEAD_S, calibration
 from efficient.cost.microbenchmark import benchmarks
 from efficient.predict.rate import Rates
 
-#: Every benchmark another rate, spread over two powers of ten.
+#: Every benchmark another rate, spread over two powers of ten; convolutions below all products.
 UNEVEN = dataclasses.replace(
     calibration(),
     **{
         kind: {
-            made.name: 1e9 * (1 + 37 * number % 97)
+            made.name: (1e7 if kind == "convolution" else 1e9) * (1 + 37 * number % 97)
             for number, made in enumerate(benchmarks())
             if made.kind == kind
         }
@@ -89,3 +89,22 @@ def test_a_form_or_type_that_was_not_measured_is_taken_for_the_plain_one():
     assert RATES.product("forward", (64, 64, 64), "float64") == plain
     assert RATES.product("unheard of", (64, 64, 64), "float32") == plain
     assert math.isfinite(RATES.convolution("forward", (1, 1, 1, 1), "int8"))
+
+
+def test_more_channels_out_take_less_than_their_share_where_gathering_takes_the_time():
+    """An element of a patch is gathered once, whatever it is multiplied with."""
+    slow = {name: rate / 100 for name, rate in calibration().convolution.items()}
+    rates = Rates(dataclasses.replace(calibration(), convolution=slow))
+    few, many = ((10**4, 8, outputs, 9) for outputs in (16, 32))
+    assert (
+        rates.convolution("forward", many, "float32") / rates.convolution("forward", few, "float32")
+        > 1.5
+    )
+
+
+def test_a_convolution_faster_than_its_product_is_hardly_any_gathering():
+    fast = {name: 100 * rate for name, rate in calibration().convolution.items()}
+    rates = Rates(dataclasses.replace(calibration(), convolution=fast))
+    product = rates.product("forward", (64 * 8 * 8, 64 * 9, 64), "float32")
+    found = rates.convolution("forward", (64 * 8 * 8, 64, 64, 9), "float32")
+    assert 0.9 * product < found < product

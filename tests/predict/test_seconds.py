@@ -131,9 +131,9 @@ def test_calls_change_nothing():
 @pytest.mark.parametrize("form", ["forward", "gradient"])
 def test_both_forms_of_a_convolution_take_their_padded_flops(form):
     left, right = (
-        (array(8, 16, 16, 4), array(3, 3, 4, 8))
+        (array(64, 8, 8, 64), array(3, 3, 64, 64))
         if form == "forward"
-        else (array(4, 16, 16, 8), array(16, 16, 8, 8))
+        else (array(64, 8, 8, 64), array(8, 8, 64, 64))
     )
 
     def convolve(x, w):
@@ -144,7 +144,7 @@ def test_both_forms_of_a_convolution_take_their_padded_flops(form):
     flops = count(jax.make_jaxpr(convolve)(left, right), padded=True).total
     assert flops is not None
     found = predict(convolve, left, right)
-    assert found.by_kind["convolution"] == pytest.approx(flops / FLOPS_S)
+    assert found.by_kind["convolution"] == pytest.approx(2 * flops / FLOPS_S, rel=1e-3)
 
 
 def test_what_hides_its_work_leaves_no_range():
