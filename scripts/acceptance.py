@@ -331,6 +331,34 @@ def loop() -> Iterator[Line]:
         yield Line(f"{line['preset']}: {line['measure']}", f"<= {line['bound']}", found, verdict)
 
 
+def estimates() -> Iterator[Line]:
+    """Published runs replayed, and steps predicted before they ran."""
+    code, output, seconds = call(sys.executable, "-m", "efficient", "estimate", "--cases", "--json")
+    if code:
+        raise NotRunError(f"efficient estimate --cases ended with {code}")
+    found = json.loads(output)
+    rows = len(found["within_tolerance"]), len(found["beyond_tolerance"])
+    said = f"{rows[0]} rows, {rows[1]} beyond"
+    yield judge("published runs", "kWh 1 %, CO2 1.5 %", said, rows[0] > 0 and not rows[1])
+    for told in found["gpt3"]:
+        errors = told["errors"]
+        said = ", ".join(f"{name} {error:+.2%}" for name, error in errors.items())
+        good = max(map(abs, errors.values())) <= 0.02 and seconds < 10
+        name, said = f"GPT-3, {told['name']}", f"{said}, {seconds:.1f} s"
+        yield judge(name, "within 2 %, < 10 s", said, good)
+    OUT.mkdir(parents=True, exist_ok=True)
+    bench = (ROOT / "scripts" / "bench_estimate", "--out", OUT / "estimate.json")
+    code, output, _ = call(sys.executable, *bench)
+    if not output:
+        raise NotRunError(f"scripts/bench_estimate ended with {code}")
+    made = json.loads(output)
+    lines = [f"{x['preset']} {x['error']:+.0%}" for x in made["lines"] if x["error"] is not None]
+    middle = made["median_absolute_error"]
+    said = "nothing measured" if middle is None else f"{middle:.0%}: {', '.join(lines)}"
+    good = middle is not None and middle <= 0.25 and len(lines) == len(made["lines"])
+    yield judge("seconds predicted before the run", "median <= 25 %", said, good)
+
+
 def tested(what: str, asked: str, *arguments: str) -> Callable[[], Iterator[Line]]:
     """A line that a selection of tests proves."""
 
@@ -370,6 +398,7 @@ LINES: dict[str, Callable[[], Iterator[Line]]] = {
     "shakespeare": shakespeare,
     "cifar10": cifar10,
     "loop": loop,
+    "estimates": estimates,
     "flops": tested(
         "FLOP counts, exact integers", "tests pass", "tests/cost", "tests/models/test_counts.py"
     ),
