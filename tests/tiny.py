@@ -12,6 +12,8 @@ from efficient.variants import Distill, Precision, Prune, Quantize
 from efficient.workloads import ImageClassification, LanguageModel
 
 STEPS = 24
+#: Of `efficient train digits_mlp`, for the smallest run.
+WORDS = ("--train-for", "20 steps", "--model.hidden", "16", "--evaluations", "2")
 
 DIGITS = Config(
     workload=ImageClassification("digits"),

@@ -15,7 +15,7 @@ from efficient.config import Config, Duration
 from efficient.cost.flops import Count, TrainingCount
 from efficient.data import Dataset
 from efficient.models.signature import Signature
-from efficient.run.counting import Counting, assemble, begin
+from efficient.run.counting import Counting, assemble, begin, teacher_flops
 from efficient.run.pace import Pace
 from efficient.run.parent import initial_weights, load
 from efficient.train import step as stepping
@@ -70,9 +70,7 @@ class Built:
 
     @property
     def teacher(self) -> int | None:
-        scopes = self.executed.by_scope.items()
-        spent = sum(n for scope, n in scopes if scope.split("/")[0] == "teacher")
-        return None if self.executed.unpriced else spent
+        return teacher_flops(self.executed)
 
     @property
     def unknown(self) -> dict[str, str]:

@@ -129,6 +129,13 @@ class Counting:
         return jax.eval_shape(self.config.workload.window, self.data, index)
 
 
+def teacher_flops(step: Count) -> int | None:
+    """The part of a step that is the teachers' forward; None where the step has no total."""
+    scopes = step.by_scope.items()
+    spent = sum(flops for scope, flops in scopes if scope.split("/")[0] == "teacher")
+    return None if step.unpriced else spent
+
+
 def assemble(config: Config, made: Composition, plan: Plan) -> Program:
     """The static half of training; it reads no array, so shapes are enough."""
     return Program(

@@ -21,7 +21,7 @@ from efficient.models.outline import outline as network
 from efficient.models.outline import parameters
 from efficient.models.signature import Signature
 from efficient.predict.memory import Memory, recomputed_by_segments
-from efficient.run.counting import Counting, assemble
+from efficient.run.counting import Counting, assemble, teacher_flops
 from efficient.run.parent import load
 from efficient.variants import Phase, VariantError, compose
 from efficient.variants.variant import Plan, steps_of
@@ -47,9 +47,7 @@ class Outline:
     @property
     def teacher_step(self) -> int | None:
         """FLOPs of the teachers' forward in a step, which `executed` holds."""
-        scopes = self.executed.by_scope.items()
-        spent = sum(n for scope, n in scopes if scope.split("/")[0] == "teacher")
-        return None if self.executed.unpriced else spent
+        return teacher_flops(self.executed)
 
     @property
     def update_step(self) -> int | None:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tiny import WORDS
 
 from efficient.cli import main
-
-TINY = ("--train-for", "20 steps", "--model.hidden", "16", "--evaluations", "2")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def command():
 def finished(tmp_path_factory) -> tuple[Path, Done]:
     """A folder of runs with one finished baseline on digits, and what its training printed."""
     out = tmp_path_factory.mktemp("runs")
-    return out, invoke("train", "digits_mlp", *TINY, "--out", out, "--json")
+    return out, invoke("train", "digits_mlp", *WORDS, "--out", out, "--json")
 
 
 TEXT = """

@@ -38,6 +38,14 @@ os.execv(sys.argv[1], sys.argv[1:])
 ASK = "from efficient.cli.measure import _has_terminal; print(_has_terminal())"
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """SIGINT is heard here and by what is started from here, however the tests were started."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def measured(*words, **options):
     return subprocess.run(
         [*MEASURE, *map(str, words)], capture_output=True, text=True, check=False, **options

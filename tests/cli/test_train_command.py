@@ -6,7 +6,7 @@ import json
 import signal
 
 import pytest
-from conftest import TINY
+from tiny import WORDS
 
 from efficient.cli import progress
 from efficient.config import from_json, load_preset, to_json
@@ -116,7 +116,7 @@ def test_help_of_a_config_lists_its_fields(command):
 
 def test_a_budget_is_asked_for_and_then_kept(command, tmp_path):
     """A step of the smallest digits network is 64 x 2 x (2 x 64 x 16 + 3 x 16 x 10) FLOPs."""
-    words = ("digits_mlp", *TINY, "--chunk-steps", "5", "--out", tmp_path)
+    words = ("digits_mlp", *WORDS, "--chunk-steps", "5", "--out", tmp_path)
     refused = command("train", *words, "--budget", "2e6 FLOP")
     assert refused.code == 1 and "--yes" in refused.err and not list(tmp_path.iterdir())
     done = command("train", *words, "--budget", "2e6 FLOP", "--yes", "--json")
@@ -128,7 +128,7 @@ def test_a_budget_is_asked_for_and_then_kept(command, tmp_path):
 
 def test_a_site_is_in_the_bill(command, tmp_path):
     words = ("--power-w", "100", "--region", "FRA", "--usd-per-chip-hour", "0.36", "--pue", "2")
-    done = command("train", "digits_mlp", *TINY, "--out", tmp_path, "--json", *words)
+    done = command("train", "digits_mlp", *WORDS, "--out", tmp_path, "--json", *words)
     cost = done.document["cost"]
     assert done.code == 0, done.err
     window_s = cost["energy"][0]["window_s"]
@@ -138,5 +138,5 @@ def test_a_site_is_in_the_bill(command, tmp_path):
     grams = cost["energy_facility_kwh"] * cost["grid"]["g_per_kwh"]
     assert cost["carbon_gco2e"] == pytest.approx(grams)
     assert cost["cost_usd"] == pytest.approx(cost["total_s"] * 0.36 / 3600)
-    unknown = command("train", "digits_mlp", *TINY, "--out", tmp_path, "--region", "Atlantis")
+    unknown = command("train", "digits_mlp", *WORDS, "--out", tmp_path, "--region", "Atlantis")
     assert unknown.code == 1 and "Atlantis" in unknown.err

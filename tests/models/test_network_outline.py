@@ -2,8 +2,8 @@
 
 import jax
 import pytest
-from conftest import SMALL
 from flax import nnx
+from small import SMALL
 
 from efficient.models.gpt import GPTSpec
 from efficient.models.outline import outline, parameters
