@@ -15,7 +15,10 @@ import hypothesis
 import pytest
 
 DATASETS = ("mnist", "cifar10", "tiny_shakespeare")
-USER_DATA_DIR = os.environ.pop("TFDS_DATA_DIR", None)
+# Kept under another name for the processes that share the tests: here nobody reads it by chance.
+USER_DATA_DIR = os.environ.pop("TFDS_DATA_DIR", None) or os.environ.get("EFFICIENT_USER_DATA_DIR")
+if USER_DATA_DIR is not None:
+    os.environ["EFFICIENT_USER_DATA_DIR"] = USER_DATA_DIR
 
 os.environ["JAX_PLATFORMS"] = os.environ.get("EFFICIENT_TEST_PLATFORM", "cpu")
 # A shape that only fits by gaining an axis is a bug more often than an intention.
