@@ -22,9 +22,9 @@ from efficient.config import Config, definition, digest, nearest, to_json
 from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.source import source
 from efficient.ledger.store import records
-from efficient.predict.budget import Budget, Spending
+from efficient.predict.budget import Amounts, Budget
 
-AMOUNTS = tuple(amount.name for amount in dataclasses.fields(Spending))
+AMOUNTS = tuple(amount.name for amount in dataclasses.fields(Amounts))
 
 
 class ExperimentError(ValueError):
@@ -92,7 +92,7 @@ class Terms:
     budget: Budget = field(default_factory=lambda: Budget(()))
     environment: Mapping[str, str] = field(default_factory=dict)
     measured: bool = False
-    spent: Spending = field(default_factory=lambda: Spending(0, 0, 0, 0, 0))
+    spent: Amounts = field(default_factory=lambda: Amounts(0, 0, 0, 0, 0))
 
     def options(self) -> list[str]:
         """Of the command of the next run, which was agreed to when all were.
@@ -108,7 +108,7 @@ class Terms:
         """With what a run has spent; an amount that is unknown once is unknown from then on."""
         amounts = {name: (getattr(self.spent, name), bill[name]) for name in AMOUNTS}
         sums = {n: None if None in pair else sum(pair) for n, pair in amounts.items()}
-        return dataclasses.replace(self, spent=Spending(**sums))
+        return dataclasses.replace(self, spent=Amounts(**sums))
 
 
 def load(path: Path | str) -> Experiment:

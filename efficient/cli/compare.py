@@ -74,13 +74,16 @@ def _terms(planned: Sequence[Planned], out: Path, arguments: argparse.Namespace)
     from efficient.cli.terms import site_and_budget
 
     site, budget = site_and_budget(arguments)
-    if budget.limits:
+    configs = [item.config or item.arm.config for item in planned if not item.done]
+    if budget.limits and configs:
         from efficient.cli.terms import terms
-        from efficient.run.forecast import together
+        from efficient.run.forecast import PARENTS, together
 
-        configs = [item.config or item.arm.config for item in planned if not item.done]
         agreed = terms(arguments)
-        agreed.check(together(configs, out, arguments.data_dir, agreed))
+        estimate = together(configs, out, arguments.data_dir, agreed)
+        if PARENTS in estimate.assumptions:
+            warn(f"budget: {estimate.assumptions[PARENTS]}")
+        agreed.check(estimate)
     return experiment.Terms(budget, site.to_environment(), arguments.peak == "measured")
 
 

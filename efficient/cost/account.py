@@ -50,7 +50,7 @@ def account(
         CarbonError: the region of `site` is not known.
     """
     counted = _counted(parts)
-    energy_j = sum(part.joules or 0.0 for part in counted) if counted else None
+    energy_j = total_j(parts)
     pue, pue_source = (site.pue, "given by the user") if site.pue is not None else PUE_DEFAULT
     grid, no_grid = carbon.grid(site)
     price, no_price = money.price(site, chip)
@@ -81,6 +81,12 @@ def account(
         cost_usd=dollars,
         unknown={name: reason for name, reason in reasons.items() if reason},
     )
+
+
+def total_j(parts: Sequence[EnergyPart]) -> float | None:
+    """The joules of the known parts that do not hold one another; None where none is known."""
+    counted = _counted(parts)
+    return sum(part.joules or 0.0 for part in counted) if counted else None
 
 
 def merge(processes: Sequence[Sequence[EnergyPart]]) -> tuple[EnergyPart, ...]:

@@ -35,7 +35,7 @@ _LIMIT = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z][A-Za-z0-9 ]*)")
 
 
 @dataclass(frozen=True)
-class Spending:
+class Amounts:
     """What was consumed so far, by the names of a bill. None: unknown."""
 
     flops_executed: float | None = None
@@ -111,7 +111,7 @@ class Budget:
                 said.append(f"{limit.shown(central)} predicted{_ends(found, limit)}, limit {limit}")
         return said
 
-    def spent(self, so_far: Spending | Cost) -> str:
+    def spent(self, so_far: Amounts | Cost) -> str:
         """The first limit that is reached, in words; "" while there is none.
 
         What is unknown reaches no limit: `over` has said so before the run.
@@ -122,7 +122,7 @@ class Budget:
                 return f"budget of {limit} is used up: {limit.shown(amount)}"
         return ""
 
-    def remaining(self, so_far: Spending | Cost) -> Budget:
+    def remaining(self, so_far: Amounts | Cost) -> Budget:
         """What is left; an amount that is unknown leaves its limit as it is.
 
         Raises:

@@ -89,16 +89,16 @@ def unknown(unit: str, reason: str) -> Quantity:
 
 def forecast(given: Assumptions) -> Forecast:
     """Multiply out. What rests on something unknown is None, with the reason of the first."""
-    speed = _product("FLOP/s", given.peak, given.mfu, given.goodput)
+    speed = product("FLOP/s", given.peak, given.mfu, given.goodput)
     chip_hours = _quotient("h", given.flops, speed, 3600)
-    energy = _product("kWh", chip_hours, given.power_w, given.pue, scale=1e-3)
+    energy = product("kWh", chip_hours, given.power_w, given.pue, scale=1e-3)
     found = {
         "flops": given.flops,
         "chip_hours": chip_hours,
         "days": _quotient("d", chip_hours, given.chips, 24),
         "energy_kwh": energy,
-        "carbon_kgco2e": _product("kg", energy, given.g_per_kwh, scale=1e-3),
-        "cost_usd": _product("USD", chip_hours, given.usd_per_chip_hour),
+        "carbon_kgco2e": product("kg", energy, given.g_per_kwh, scale=1e-3),
+        "cost_usd": product("USD", chip_hours, given.usd_per_chip_hour),
     }
     return Forecast(
         **{name: quantity.range for name, quantity in found.items()},
@@ -107,7 +107,8 @@ def forecast(given: Assumptions) -> Forecast:
     )
 
 
-def _product(unit: str, *factors: Quantity, scale: float = 1.0) -> Quantity:
+def product(unit: str, *factors: Quantity, scale: float = 1.0) -> Quantity:
+    """End by end; unknown as soon as a factor is, with the reason of the first."""
     ranges = [factor.range for factor in factors]
     reasons = [factor.source for factor in factors if factor.range is None]
     known = [r for r in ranges if r]

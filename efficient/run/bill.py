@@ -12,11 +12,8 @@ from efficient.cost.machine import memory_peak
 from efficient.cost.roofline import Bound, verdict
 from efficient.ledger.bill import Calibration, Cost, Estimate, Peak, Process
 from efficient.ledger.record import FINISHED
-from efficient.predict.graph import graph
 from efficient.predict.score import score
-from efficient.predict.seconds import bytes_moved
 from efficient.run.build import Built
-from efficient.run.counting import TRACED
 from efficient.run.examination import Examination
 from efficient.run.shipping import ARTEFACT, Shipped
 from efficient.run.spending import FLOPS, add
@@ -33,6 +30,11 @@ class Known:
     measured: bool
     estimate: Estimate
     budget: str
+
+    @property
+    def rated(self) -> bool:
+        """Whether rates of this machine are known, published or measured."""
+        return self.venue.chip is not None or self.calibration is not None
 
 
 def bill(
@@ -77,49 +79,47 @@ def bill(
     )
     if processes[-1].outcome == FINISHED:
         cost = replace(cost, estimate=score(known.estimate, cost))
-    return rate(cost, built, known)
+    return _rated(cost, built, known, examined.moved_step_bytes)
 
 
-def rate(cost: Cost, built: Built, known: Known) -> Cost:
-    """With the peak of the devices, the shares of it that were reached, and what bound them."""
-    if cost.train_s <= 0 or not built.executed.by_dtype:
-        return cost
-    dtype = max(built.executed.by_dtype, key=lambda name: built.executed.by_dtype[name])
+def _rated(cost: Cost, built: Built, known: Known, moved_step_bytes: float | None) -> Cost:
+    """With the peak of the device, the shares of it that were reached, and what bound them."""
+    types = built.executed.by_dtype
+    dtype = max(types, key=lambda name: types[name], default="float32")
     peak, reason = known.venue.peak(dtype, known.calibration, known.measured)
-    bound = _bound(cost, built, known, peak)
-    unknown = dict(cost.unknown)
+    shares, unknown = {}, {} if peak else {"peak": reason}
+    for name, column in (("mfu", "flops_model"), ("hfu", "flops_executed")):
+        flops = getattr(cost, column)
+        if peak and flops is not None and cost.train_s > 0:
+            shares[name] = flops / cost.train_s / peak.flops_per_s
+        else:
+            unknown[name] = reason or cost.unknown.get(column, "nothing was trained")
+    bound = _bound(cost, built, known, peak, moved_step_bytes)
     if bound.name is None:
         unknown["bound"] = bound.reason
-    if peak is None:
-        unknown |= dict.fromkeys(("mfu", "hfu", "peak"), reason)
-
-    def share(flops: int | None) -> float | None:
-        return None if peak is None or flops is None else flops / cost.train_s / peak.flops_per_s
-
     return replace(
         cost,
+        **shares,
         chip=known.venue.chip.name if known.venue.chip else "",
         peak=peak,
-        mfu=share(cost.flops_model),
-        hfu=share(cost.flops_executed),
         bound=bound.name or "",
-        unknown=unknown,
+        unknown=cost.unknown | unknown,
     )
 
 
-def _bound(cost: Cost, built: Built, known: Known, peak: Peak | None) -> Bound:
+def _bound(
+    cost: Cost, built: Built, known: Known, peak: Peak | None, moved_step_bytes: float | None
+) -> Bound:
     """Whether arithmetic, memory or the host takes longest, at the rates of this machine."""
     bandwidth = known.venue.bandwidth(known.calibration)
     if peak is None or bandwidth is None:
         return Bound(None, {}, "no rates of this machine are known; measure with --peak measured")
     steps = sum(process.steps for process in cost.processes)
-    chunk = graph(built.counting.chunk(built.steps), built.platform)
-    moved = bytes_moved(chunk) / TRACED * steps
     chunks = -(-steps // built.loop().length)
     floor_s = cost.dispatch_floor_s
     return verdict(
         cost.flops_executed,
-        moved,
+        None if moved_step_bytes is None else moved_step_bytes * steps,
         cost.train_s,
         None if floor_s is None else floor_s * chunks,
         flops_per_s=peak.flops_per_s,
@@ -158,4 +158,5 @@ def _bytes(tree: Any) -> int:
 
 def _columns(part: Any) -> dict[str, Any]:
     """Its fields, which are those of `Cost`."""
-    return {f.name: getattr(part, f.name) for f in fields(part) if f.name != "unknown"}
+    left_out = ("unknown", "moved_step_bytes")
+    return {f.name: getattr(part, f.name) for f in fields(part) if f.name not in left_out}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,11 @@ class Built:
     def key(self) -> jax.Array:
         """The seed as data: (2,) uint32."""
         return jax.random.key_data(jax.random.key(self.config.seed, impl="threefry2x32"))
+
+    @functools.cached_property
+    def chunk(self) -> Any:
+        """The traced program of `counting.TRACED` steps, from which seconds are predicted."""
+        return self.counting.chunk(self.steps)
 
     @property
     def examples(self) -> int:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from efficient.cost.account import total_j
 from efficient.ledger.bill import Process
 from efficient.ledger.codec import from_dict, to_dict
 from efficient.ledger.record import Point, Score
 from efficient.ledger.store import append_line, read_lines, write_text
-from efficient.run.spending import add, energy_of, known_j, lap_of
+from efficient.run.spending import add, energy_of, lap_of
 from efficient.train.loop import Stretch
 
 CURVE = "curve.jsonl"
@@ -44,7 +45,7 @@ class Curve:
             flops_executed=add(*(process.flops_executed for process in processes)),
             steps=stretch.steps,
             chunk_s=chunk_s,
-            energy_j=known_j(energy_of(processes)),
+            energy_j=total_j(energy_of(processes)),
         )
         append_line(self.path, to_dict(point))
         if point.validation is not None:

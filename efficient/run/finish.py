@@ -73,7 +73,7 @@ def finish(training: Training, status: str, origin: Origin) -> Record:
         shipped = ship(training, test, weights)
         scores["artefact"] = shipped.score
         evidence = shipped.evidence | _distance(training, test, weights, origin)
-    examined = examine(training, status)
+    examined = examine(training, status, origin.known.rated)
     with training.clock.lap("write"):
         processes = training.journal(status)
         record = Record(

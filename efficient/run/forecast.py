@@ -13,7 +13,7 @@ from efficient.data import load as load_dataset
 from efficient.ledger.bill import Estimate, Range
 from efficient.ledger.codec import from_dict
 from efficient.ledger.store import read_json, write_json
-from efficient.predict.estimate import Quantity
+from efficient.predict.estimate import Quantity, exactly, product
 from efficient.run.build import Built, build
 from efficient.run.counting import TRACED
 from efficient.run.pace import Pace
@@ -25,6 +25,8 @@ UNCALIBRATED = "this machine is not calibrated: `efficient machine --calibrate` 
 #: Seconds of a run outside of training and evaluation: imports, data, compilation, files. Assumed
 #: from what the presets take on two CPU cores.
 AROUND = Range(5.0, 15.0, 60.0)
+PARENTS = "parents"
+PARENTLESS = "runs are predicted without the runs that they learn or start from: too little"
 RANGES = ("train_s", "total_s", "energy_j", "carbon_gco2e", "cost_usd")
 
 
@@ -40,11 +42,11 @@ def forecast(built: Built, pace: Pace | None, venue: Venue) -> Estimate:
         assumptions={"steps": f"{built.steps} of batch {built.config.batch_size}"},
         unknown=built.unknown | {"memory_bytes": "`efficient estimate` predicts it"},
     )
-    step = pace.seconds(built.counting.chunk(built.steps), TRACED) if pace else None
+    step = pace.seconds(built.chunk, TRACED) if pace else None
     if pace is None or step is None or step.range is None:
         reason = f"no time is known for {', '.join(step.unpriced)}" if step else UNCALIBRATED
         return replace(estimate, unknown=estimate.unknown | dict.fromkeys(RANGES, reason))
-    train_s = times(step.range, exact(built.steps))
+    train_s = _times(step.range, built.steps)
     said = {
         "train_s": f"calibration of {pace.calibration.measured_utc}",
         "total_s": (
@@ -76,8 +78,11 @@ def together(
         if arm not in found:
             dataset = load_dataset(arm.workload.data, data_dir)
             found[arm] = forecast(build(arm, dataset, out, pace), pace, venue)
-    made = [found[_alone(replace(config, seed=0))] for config in configs]
-    return _sum(made)
+    total = _sum([found[_alone(replace(config, seed=0))] for config in configs])
+    alone = sum(_alone(config) != config for config in configs)
+    if not alone:
+        return total
+    return replace(total, assumptions=total.assumptions | {PARENTS: f"{alone} {PARENTLESS}"})
 
 
 def remember(directory: Path, estimate: Estimate) -> None:
@@ -96,21 +101,6 @@ def recall(directory: Path | None) -> Estimate | None:
     return from_dict(Estimate, read_json(directory / ESTIMATE), ESTIMATE)
 
 
-def exact(value: float) -> Range:
-    """A number without doubt."""
-    return Range(value, value, value)
-
-
-def times(left: Range, right: Range) -> Range:
-    """The product, end by end."""
-    return Range(left.low * right.low, left.central * right.central, left.high * right.high)
-
-
-def plus(left: Range, right: Range) -> Range:
-    """The sum, end by end."""
-    return Range(left.low + right.low, left.central + right.central, left.high + right.high)
-
-
 def _total(built: Built, train_s: Range) -> Range:
     """Training, evaluation at the same FLOP/s, and what is around them."""
     config, layers = built.config, built.model_count.layers.values()
@@ -118,32 +108,37 @@ def _total(built: Built, train_s: Range) -> Range:
     examples = {s: config.workload.examples(built.dataset, s) for s in ("validation", "test")}
     scored = config.evaluations * examples["validation"] + 2 * examples["test"]
     evaluated = forward * scored / (built.steps * config.batch_size)
-    return plus(times(train_s, exact(1 + evaluated)), AROUND)
+    return _plus(_times(train_s, 1 + evaluated), AROUND)
 
 
 def _priced(estimate: Estimate, venue: Venue) -> Estimate:
     """With what its seconds come to, where power, grid and price are known."""
-    assert estimate.total_s is not None
-    given, pue = venue.assumptions, venue.site.pue or PUE_DEFAULT[0]
-    seconds, chips = estimate.total_s, exact(venue.chips)
-    factors: dict[str, tuple[float, tuple[Quantity, ...]]] = {
-        "energy_j": (1.0, (given.power_w,)),
-        "carbon_gco2e": (pue / 3.6e6, (given.power_w, given.g_per_kwh)),
-        "cost_usd": (1 / 3600, (given.usd_per_chip_hour,)),
+    given, chips = venue.assumptions, exactly(venue.chips, "chips", "of the loop")
+    seconds = Quantity(estimate.total_s, "s", "total_s")
+    pue = exactly(venue.site.pue or PUE_DEFAULT[0], "", "PUE")
+    energy = product("J", seconds, chips, given.power_w)
+    found = {
+        "energy_j": energy,
+        "carbon_gco2e": product("g", energy, pue, given.g_per_kwh, scale=1 / 3.6e6),
+        "cost_usd": product("USD", seconds, chips, given.usd_per_chip_hour, scale=1 / 3600),
     }
-    found: dict[str, Range] = {}
-    assumptions, unknown = dict(estimate.assumptions), dict(estimate.unknown)
-    for name, (scale, quantities) in factors.items():
-        sources = [q.source for q in quantities if q.range is None]
-        if sources:
-            unknown[name] = "; ".join(sources)
-            continue
-        value = times(times(seconds, chips), exact(scale))
-        for quantity in quantities:
-            value = times(value, quantity.range) if quantity.range else value
-        found[name] = value
-        assumptions[name] = "; ".join(q.source for q in quantities)
-    return replace(estimate, **found, assumptions=assumptions, unknown=unknown)
+    rates = (given.power_w, given.g_per_kwh, given.usd_per_chip_hour)
+    said = {name: rate.source for name, rate in zip(found, rates, strict=True) if found[name].range}
+    unknown = {name: amount.source for name, amount in found.items() if amount.range is None}
+    return replace(
+        estimate,
+        **{name: amount.range for name, amount in found.items()},
+        assumptions=estimate.assumptions | said,
+        unknown=estimate.unknown | unknown,
+    )
+
+
+def _plus(left: Range, right: Range) -> Range:
+    return Range(left.low + right.low, left.central + right.central, left.high + right.high)
+
+
+def _times(value: Range, factor: float) -> Range:
+    return Range(value.low * factor, value.central * factor, value.high * factor)
 
 
 def _alone(config: Config) -> Config:
@@ -158,7 +153,7 @@ def _sum(estimates: Sequence[Estimate]) -> Estimate:
         fields = {}
         for name in RANGES:
             left, right = getattr(total, name), getattr(other, name)
-            fields[name] = plus(left, right) if left and right else None
+            fields[name] = _plus(left, right) if left and right else None
         flops = (total.flops_executed, other.flops_executed)
         known = None if None in flops else sum(n for n in flops if n is not None)
         total = replace(

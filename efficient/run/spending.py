@@ -47,20 +47,9 @@ class Spending:
         return (*self.earlier, self.process(outcome))
 
 
-def flops_of(processes: tuple[Process, ...]) -> int | None:
-    """Everything executed: training, evaluation and probes."""
-    return add(*(getattr(process, name) for process in processes for name in FLOPS))
-
-
 def energy_of(processes: tuple[Process, ...]) -> tuple[EnergyPart, ...]:
     """The energy of the whole attempt by part and source."""
     return merge([process.energy for process in processes])
-
-
-def known_j(parts: tuple[EnergyPart, ...]) -> float | None:
-    """The sum of the known parts; None where there is none."""
-    known = [part.joules for part in parts if part.joules is not None]
-    return sum(known) if known else None
 
 
 def lap_of(processes: tuple[Process, ...], name: str) -> float:

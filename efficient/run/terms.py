@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from efficient.config import Config, Duration
 from efficient.cost.site import Site
 from efficient.ledger.bill import Estimate, Process
-from efficient.predict.budget import Budget, BudgetError
-from efficient.predict.budget import Spending as Amounts
+from efficient.predict.budget import Amounts, Budget, BudgetError
 from efficient.run.spending import add
 from efficient.run.venue import Venue
 

@@ -22,6 +22,9 @@ from efficient.run.spending import energy_of
 
 #: A calibration older than a week says little of a machine that others share.
 FRESH_S = 7 * 24 * 3600.0
+#: The loop computes on the first device, however many the machine has: only that one is metered,
+#: priced and compared with its peak.
+DEVICES = 1
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,12 @@ class Venue:
         """How many are billed: the whole machine is one where no chip is known."""
         if self.site.chips or self.chip is None:
             return self.site.chips or 1
-        return max(1, self.machine.devices // self.chip.devices_per_chip)
+        return max(1, DEVICES // self.chip.devices_per_chip)
 
     def meter(self) -> Meter:
         """Of the energy of this process."""
         facts = self.machine
-        return Meter.open(self.site, self.chip, facts.device_kind, facts.devices, facts.platform)
+        return Meter.open(self.site, self.chip, facts.device_kind, DEVICES, facts.platform)
 
     def account(self, processes: tuple[Process, ...]) -> Account:
         """Energy, carbon and money of an attempt."""
@@ -90,7 +93,7 @@ class Venue:
         """FLOP/s that the devices reach at most on operands of `dtype`; or None and why."""
         executed, _ = executed_dtype(self.machine.platform, dtype)
         if self.chip is not None and not measured:
-            found = peak(self.chip, executed, self.machine.devices)
+            found = peak(self.chip, executed, DEVICES)
             return found, "" if found else f"no peak of {self.chip.name} for {executed} is known"
         rates = known.matmul.items() if known else ()
         fastest = max((rate for name, rate in rates if name.startswith(executed)), default=None)
@@ -102,5 +105,5 @@ class Venue:
     def bandwidth(self, known: Calibration | None) -> float | None:
         """Bytes/s of memory: published for a known chip, else the copy of the largest array."""
         if self.chip is not None:
-            return self.chip.bandwidth_bytes_per_s * self.chips
+            return self.chip.bandwidth_bytes_per_s * DEVICES / self.chip.devices_per_chip
         return Rates(known).straight(math.inf) if known else None

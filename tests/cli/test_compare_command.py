@@ -46,6 +46,8 @@ def test_a_budget_is_for_all_runs_together(command, experiment, tmp_path):
     done = command(*words, "--budget", "1e8 FLOP", "--yes")
     assert done.code == 1 and "used up" in done.err.splitlines()[-1]
     assert len(list((tmp_path / "runs").glob("digits-*"))) == 2
+    finished = (*words[:-1], "2", "--budget", "1 FLOP")
+    assert command(*finished).code == 0  # nothing is missing, so there is nothing to ask for
 
 
 def test_sample_goes_on_from_the_prompt(command, text_config, tmp_path):

@@ -9,9 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from efficient.ledger.bill import Estimate, Range
-from efficient.predict.budget import UNITS, Budget, BudgetError, Limit, Spending
+from efficient.predict.budget import UNITS, Amounts, Budget, BudgetError, Limit
 
-FIELDS = tuple(field.name for field in dataclasses.fields(Spending))
+FIELDS = tuple(field.name for field in dataclasses.fields(Amounts))
 ESTIMATE = Estimate(
     made_utc="2026-01-01T00:00:00Z",
     steps=100,
@@ -82,24 +82,24 @@ def test_carbon_without_a_reason_is_not_judged_either():
 def test_is_spent_exactly_when_a_limit_is_reached(budget, share):
     assume(not 1 - 1e-9 < share < 1 + 1e-9)
     for limit in budget.limits:
-        so_far = Spending(**{limit.field: share * limit.value * limit.scale})
+        so_far = Amounts(**{limit.field: share * limit.value * limit.scale})
         words = budget.spent(so_far)
         assert bool(words) == (share > 1)
         assert not words or str(limit) in words
 
 
 def test_what_is_unknown_reaches_no_limit():
-    assert Budget.parse("1 J").spent(Spending(total_s=1e9)) == ""
+    assert Budget.parse("1 J").spent(Amounts(total_s=1e9)) == ""
 
 
 @given(budgets(), st.floats(0, 0.99), st.floats(0, 0.99))
 def test_what_remains_is_reached_when_the_whole_is(budget, first, second):
-    """Spending `first` of the whole and then `second` of the rest leaves the product."""
+    """Amounts `first` of the whole and then `second` of the rest leaves the product."""
     whole = {limit.field: limit.value * limit.scale for limit in budget.limits}
-    rest = budget.remaining(Spending(**{name: first * value for name, value in whole.items()}))
+    rest = budget.remaining(Amounts(**{name: first * value for name, value in whole.items()}))
     left = {limit.field: limit.value * limit.scale for limit in rest.limits}
     assert left == pytest.approx({name: (1 - first) * value for name, value in whole.items()})
-    again = Spending(**{name: second * value for name, value in left.items()})
+    again = Amounts(**{name: second * value for name, value in left.items()})
     assert rest.spent(again) == "" and [x.unit for x in rest.limits] == [
         x.unit for x in budget.limits
     ]
@@ -107,4 +107,4 @@ def test_what_remains_is_reached_when_the_whole_is(budget, first, second):
 
 def test_nothing_remains_of_what_is_used_up():
     with pytest.raises(BudgetError, match="budget of 10 s is used up: 12 s"):
-        Budget.parse("10 s").remaining(Spending(total_s=12))
+        Budget.parse("10 s").remaining(Amounts(total_s=12))
