@@ -122,10 +122,11 @@ class Duration:
     def parse(cls, text: str) -> Duration:
         match = re.fullmatch(r"\s*([0-9.eE+-]+)\s*(epochs?|steps?|FLOPs?|s|min|h|kWh)\s*", text)
         try:
-            count = float(match.group(1)) if match else 0.0
+            count = float(match.group(1)) if match else -1.0
         except ValueError:
-            count = 0.0
-        if match is None or not 0 < count < float("inf"):
+            count = -1.0
+        least = 0 if text.split()[-1:] == ["steps"] else sys.float_info.min
+        if match is None or not least <= count < float("inf"):
             raise ConfigError(
                 f"train_for {text!r} is not understood; "
                 'write "20 epochs", "2000 steps", "3e15 FLOP", "600 s", "10 min" or "0.05 kWh"'
@@ -214,13 +215,14 @@ def to_json(config: Config) -> dict[str, Any]:
     """Plain JSON types; `from_json` reads them back."""
     plain = to_dict(config)
     for name in ("workload", "model"):
-        value = getattr(config, name)
-        plain[name] = {"type": type_name(TABLES[name], value), **plain[name]}
-    plain["variants"] = [
-        {"type": type_name(VARIANTS, v), **p}
-        for v, p in zip(config.variants, plain["variants"], strict=True)
-    ]
+        plain[name] = untyped(TABLES[name], getattr(config, name))
+    plain["variants"] = [untyped(VARIANTS, variant) for variant in config.variants]
     return plain
+
+
+def untyped(table: dict[str, type], value: Any) -> dict[str, Any]:
+    """A workload, network or variant as plain JSON types; `typed` reads them back."""
+    return {"type": type_name(table, value), **to_dict(value)}
 
 
 def from_json(plain: dict[str, Any]) -> Config:
@@ -235,16 +237,17 @@ def from_json(plain: dict[str, Any]) -> Config:
     if missing := {"workload", "model"} - set(values):
         raise ConfigError(f"config lacks {sorted(missing)[0]!r}")
     for name in ("workload", "model"):
-        values[name] = _typed(TABLES[name], values[name], f"config.{name}")
+        values[name] = typed(TABLES[name], values[name], f"config.{name}")
     listed = values.pop("variants", [])
     if not isinstance(listed, list):
         raise ConfigError("config.variants must be a list")
-    variants = tuple(_typed(VARIANTS, v, f"config.variants[{i}]") for i, v in enumerate(listed))
+    variants = tuple(typed(VARIANTS, v, f"config.variants[{i}]") for i, v in enumerate(listed))
     config = from_dict(Config, values | {"variants": []}, "config")
     return dataclasses.replace(config, variants=variants)
 
 
-def _typed(table: dict[str, type], plain: Any, where: str) -> Any:
+def typed(table: dict[str, type], plain: Any, where: str) -> Any:
+    """A workload, network or variant from plain JSON types with its `type`."""
     if not isinstance(plain, dict) or not isinstance(plain.get("type"), str):
         raise ConfigError(f"{where} must be an object with a type")
     kind = find_type(table, plain["type"])

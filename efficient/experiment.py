@@ -24,6 +24,8 @@ from efficient.ledger.source import source
 from efficient.ledger.store import records
 from efficient.predict.budget import Amounts, Budget
 
+#: Costs of an arm that another can be given, and how `train_for` writes them.
+UNITS = {"flops_executed": "FLOP", "train_s": "s"}
 AMOUNTS = tuple(amount.name for amount in dataclasses.fields(Amounts))
 
 
@@ -35,27 +37,51 @@ class ExperimentError(ValueError):
 class Arm:
     """One way to train, over seeds.
 
-    label: of its rows; teacher and reference: labels of other arms of the same workload, whose
-    run of the same seed is taken, or seed 0 where that arm has only one; seeds: fewer than the
+    label: of its rows; teacher, start and reference: labels of other arms of the same workload,
+    whose run of the same seed is taken, or seed 0 where that arm has only one; as_long_as: (column,
+    label): train until a cost of `UNITS` is that of seed 0 of another arm; seeds: fewer than the
     experiment's; minutes: expected for one run on two CPU cores.
     """
 
     label: str
     config: Config
     teacher: str = ""
+    start: str = ""
     reference: str = ""
+    as_long_as: tuple[str, str] | None = None
     seeds: int | None = None
     minutes: float = 1.0
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A question and its arms; `seeds` is how often each arm is trained unless it says fewer."""
+    """A question and its arms; `seeds` is how often each arm is trained unless it says fewer.
+
+    scales: the same question on larger machines, by name: other arms, as (scale, arms) pairs.
+    """
 
     title: str
     arms: tuple[Arm, ...]
     seeds: int = 3
     name: str = ""
+    scales: tuple[tuple[str, tuple[Arm, ...]], ...] = ()
+
+    def at(self, scale: str) -> Experiment:
+        """The same question with the arms of a scale; itself for "".
+
+        Raises:
+            ExperimentError: it has no such scale.
+        """
+        if not scale:
+            return self
+        arms = dict(self.scales)
+        if scale not in arms:
+            raise ExperimentError(
+                f"experiment {self.name!r} has no scale {scale!r}; "
+                + (nearest(scale, arms) if arms else "leave --scale out")
+            )
+        name = f"{self.name}-{scale}"
+        return dataclasses.replace(self, arms=arms[scale], name=name, scales=())
 
 
 @dataclass(frozen=True)
@@ -232,11 +258,19 @@ def _resolve(arm: Arm, seed: int, planned: dict[tuple[str, str, int], Planned]) 
             for v in config.variants
         )
         config = dataclasses.replace(config, variants=variants)
-    if arm.reference:
-        reference = _other(arm, arm.reference, seed, planned)
-        if reference.record is None:
+    for role in ("start", "reference"):
+        if label := getattr(arm, role):
+            other = _other(arm, label, seed, planned)
+            if other.record is None:
+                return None
+            config = dataclasses.replace(config, **{role: other.record.run_id})
+    if arm.as_long_as:
+        column, label = arm.as_long_as
+        other = _other(arm, label, 0, planned)
+        if other.record is None:
             return None
-        config = dataclasses.replace(config, reference=reference.record.run_id)
+        spent = getattr(other.record.cost, column)
+        config = dataclasses.replace(config, train_for=f"{spent:.6g} {UNITS[column]}")
     return config
 
 

@@ -17,11 +17,12 @@ from pathlib import Path
 MAY_IMPORT = {
     "cli": (
         "config run check experiment report compare deploy predict train variants models workloads"
-        " data cost ledger"
+        " benchmark data cost ledger"
     ),
     "check": "config run variants workloads models train ledger cost data",
     "experiment": "config predict ledger",
     "run": "config data workloads models variants train deploy predict cost ledger",
+    "benchmark": "data workloads models train deploy cost ledger",
     "predict": "models cost ledger",
     "controls": "data workloads cost ledger",
     "report": "compare ledger",

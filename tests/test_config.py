@@ -97,7 +97,7 @@ def test_durations(text, count, unit):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "20", "epochs", "-3 steps", "0 steps", "1e999 FLOP", "1.2.3 steps", "3 flop"]
+    "text", ["", "20", "epochs", "-3 steps", "0 epochs", "1e999 FLOP", "1.2.3 steps", "3 flop"]
 )
 def test_durations_that_nobody_understands(text):
     with pytest.raises(ConfigError, match="train_for"):
@@ -148,8 +148,8 @@ def test_the_request_changes_with_every_field_but_the_labels():
 def test_names_of_types():
     assert type_name(VARIANTS, Prune()) == "prune"
     assert find_type(VARIANTS, "prune") is Prune
-    assert type_name({}, Prune()) == "efficient.variants.prune:Prune"
-    assert find_type({}, "efficient.variants.prune:Prune") is Prune
+    assert type_name({}, Prune()) == "efficient.variants.prune.mask:Prune"
+    assert find_type({}, "efficient.variants.prune.mask:Prune") is Prune
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,40 @@ def test_an_experiment_from_processes_end_to_end(tmp_path, trained):
     assert len(records(tmp_path)[0]) == 3
 
 
+def test_a_scale_is_the_same_question_with_other_arms(tmp_path):
+    asked = dataclasses.replace(QUESTION, name="help", scales=(("gpu", (BASELINE,)),))
+    assert asked.at("") is asked
+    large = asked.at("gpu")
+    assert (large.arms, large.name, large.title) == ((BASELINE,), "help-gpu", QUESTION.title)
+    with pytest.raises(ExperimentError, match="no scale 'gpo'; did you mean 'gpu'"):
+        asked.at("gpo")
+    with pytest.raises(ExperimentError, match="leave --scale out"):
+        QUESTION.at("gpu")
+
+
+def test_an_arm_can_begin_with_the_weights_of_another(tmp_path, trained):
+    baseline = trained(SHORT)
+    halved = Arm("halved", dataclasses.replace(SHORT, train_for="0 steps"), start="baseline")
+    asked = Experiment("?", (BASELINE, halved), seeds=1)
+    assert [p.config is None for p in plan(asked, None, tmp_path)] == [False, True]
+    copied = tmp_path / baseline.run_id
+    copied.mkdir()
+    write_record(copied, baseline)
+    assert plan(asked, None, tmp_path)[1].config.start == baseline.run_id
+
+
+def test_an_arm_can_be_trained_for_as_much_as_another_took(tmp_path, trained):
+    baseline = trained(SHORT)
+    small = Arm("small", SHORT, as_long_as=("flops_executed", "baseline"))
+    asked = Experiment("?", (BASELINE, small), seeds=2)
+    assert [p.config is None for p in plan(asked, None, tmp_path)] == [False, True, False, True]
+    copied = tmp_path / baseline.run_id
+    copied.mkdir()
+    write_record(copied, baseline)
+    made = [p.config for p in plan(asked, None, tmp_path) if p.arm.label == "small"]
+    assert {config.train_for for config in made} == {f"{baseline.cost.flops_executed:.6g} FLOP"}
+
+
 def test_a_run_that_fails_is_named_with_its_last_line(tmp_path):
     broken = Arm("broken", dataclasses.replace(SHORT, start="nobody"))
     with pytest.raises(ExperimentError, match=r"digits broken seed 0 failed: .*nobody") as caught:

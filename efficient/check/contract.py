@@ -15,7 +15,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from efficient.check.case import STEPS, Case
+from efficient.check.case import CHUNK, STEPS, Case
 from efficient.config import from_json, to_json
 from efficient.ledger.codec import to_dict
 from efficient.ledger.record import FINISHED, Record
@@ -23,6 +23,7 @@ from efficient.ledger.store import read_record
 from efficient.models.tree import flatten
 from efficient.run import Progress, train
 from efficient.run.build import Built
+from efficient.run.parent import SLOTS
 from efficient.train.step import train_step
 from efficient.variants import Variant
 
@@ -51,7 +52,7 @@ def _round_trip(case: Case) -> str:
 
 def _steps(case: Case) -> str:
     parts = [f"{phase.name} {phase.steps}" for phase in case.built.plan]
-    if case.built.steps != STEPS or min(phase.steps for phase in case.built.plan) < 1:
+    if case.built.steps != STEPS or min(phase.steps for phase in case.built.plan) < 0:
         raise BrokenError(f"{STEPS} steps became {', '.join(parts)}; divide, add none, drop none")
     return ", ".join(parts)
 
@@ -60,6 +61,7 @@ def _parameters(case: Case) -> str:
     plain = case.config.model.build(case.built.signature, nnx.Rngs(case.config.seed))
     before = _shapes(nnx.to_pure_dict(nnx.state(plain, nnx.Param)))
     after = _shapes(case.built.composition.params)
+    after = {name: shape for name, shape in after.items() if SLOTS not in name}
     for name in sorted(before | after):
         if before.get(name) != after.get(name):
             raise BrokenError(f"{name} of shape {before.get(name)} became {after.get(name)}")
@@ -87,13 +89,19 @@ def _finite(case: Case) -> str:
     keep = optax.GradientTransformation(lambda params: params, _keep)
     program = dataclasses.replace(built.program, optimizer=keep, kept=lambda state: jnp.zeros(0))
     step = jax.jit(functools.partial(train_step, program))
-    after, metrics = step(state, _batch(built), built.frozen)
+    after, metrics = step(state, _batch(built), jax.tree.map(_array, built.frozen))
     grads = flatten(jax.device_get(after.opt_state))
     if wrong := [name for name, g in sorted(grads.items()) if not np.isfinite(g).all()]:
         raise BrokenError(f"the gradient of {wrong[0]} is not finite")
     if not any(g.any() for g in grads.values()):
         raise BrokenError("the gradient is zero everywhere: does something stop it?")
     return f"loss {float(metrics.loss):.3f}"
+
+
+def _array(leaf: Any) -> jax.Array:
+    """What the objective reads, and zeros for what a run computes before its first step."""
+    shape = isinstance(leaf, jax.ShapeDtypeStruct)
+    return jnp.zeros(leaf.shape, leaf.dtype) if shape else leaf
 
 
 def _keep(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
@@ -118,18 +126,23 @@ def _repeats(case: Case) -> str:
 
 
 def _resumes(case: Case) -> str:
+    """Killed at every chunk but the first: within phases, and where they meet."""
     resumed: list[int] = []
 
-    def kill(progress: Progress) -> None:
-        if progress.step >= STEPS // 2:
+    def kill(progress: Progress, at: int) -> None:
+        resumed.append(progress.resumed)
+        if progress.step >= at:
             raise _KilledError
 
-    with contextlib.suppress(_KilledError):
-        train(case.config, case.out, observe=kill)
+    for at in range(2 * CHUNK, STEPS + 1, CHUNK):
+        with contextlib.suppress(_KilledError):
+            train(case.config, case.out, observe=functools.partial(kill, at=at))
     record = train(case.config, case.out, observe=lambda p: resumed.append(p.resumed))
-    if not any(resumed):
+    from_steps = sorted(set(resumed) - {0})
+    if not from_steps:
         raise BrokenError("the run began anew: no checkpoint could be read")
-    return f"from step {resumed[0]}: " + _same(case.first, record, "the resumed run")
+    steps = ", ".join(map(str, from_steps))
+    return f"from step {steps}: " + _same(case.first, record, "the resumed run")
 
 
 def _ships(case: Case) -> str:

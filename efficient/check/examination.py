@@ -1,8 +1,8 @@
 """Does a technique keep the contracts of its seams? What a user's own variant is tested by.
 
-A variant is tried with its default fields on two tiny runs, one of images and one of text, in a
-temporary folder. A network that it refuses in one line is passed over, as long as it accepts the
-other one.
+A variant is tried, with its default fields or with given ones, on two tiny runs, one of images and
+one of text, in a temporary folder. A network that it refuses in one line is passed over, as long as
+it accepts the other one.
 """
 
 from __future__ import annotations
@@ -47,14 +47,17 @@ def check(
     name: str,
     say: Callable[[str], None] | None = None,
     cases: dict[str, Config] | None = None,
+    variant: Variant | None = None,
 ) -> list[Finding]:
     """Try the variant `name`, of the table or `module:Attribute`; `say` hears what is tried.
+
+    variant: the same with other fields than its defaults.
 
     Raises:
         ConfigError: there is no such variant. DataError: digits or pystdlib cannot be made.
     """
     say = say or (lambda line: None)
-    kind = find_type(VARIANTS, name)
+    kind = type(variant) if variant is not None else find_type(VARIANTS, name)
     findings = [_try("a frozen dataclass with defaults", functools.partial(constructible, kind))]
     if not findings[0].passed:
         return findings
@@ -62,7 +65,7 @@ def check(
     refusals = 0
     with tempfile.TemporaryDirectory(prefix="efficient-check-") as folder, compiling_once(folder):
         for label, config in cases.items():
-            found, refused = _examine(label, config, kind(), Path(folder, label), say)
+            found, refused = _examine(label, config, variant or kind(), Path(folder, label), say)
             findings += found
             refusals += refused
     if refusals == len(cases):

@@ -27,7 +27,7 @@ def compare(arguments: argparse.Namespace) -> int:
     from efficient import experiment
 
     with usage():
-        asked = experiment.load(_place(arguments.experiment))
+        asked = experiment.load(_place(arguments.experiment)).at(arguments.scale)
     out = Path(arguments.out or Path("runs") / asked.name)
     planned = experiment.plan(asked, arguments.seeds, out)
     if arguments.dry_run:

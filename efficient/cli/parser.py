@@ -23,6 +23,7 @@ from efficient.cli.option import (
     add_terms,
     command,
     count,
+    positive,
 )
 
 Command = Callable[[argparse.Namespace], int]
@@ -74,7 +75,8 @@ def _tree() -> tuple[Parser, dict[str, Parser]]:
     )
     parser.add_argument("--version", action="version", version=f"efficient-jax {__version__}")
     groups = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for add in (_train, _compare, _report, _list, _show, *costing.COMMANDS, _data, _sample, _check):
+    commands = (_train, _compare, _report, _list, _show, *costing.COMMANDS)
+    for add in (*commands, _export, _bench, _data, _sample, _check):
         add(groups)
     return parser, groups.choices
 
@@ -96,8 +98,11 @@ def _compare(groups: Any) -> None:
     made = command(groups, "compare", "compare:compare", text, example)
     made.add_argument("experiment", metavar="EXPERIMENT", help="name, folder or Python file")
     made.add_argument("--seeds", type=count, metavar="N", help="seeds of each arm")
+    made.add_argument(
+        "--scale", default="", metavar="NAME", help="the same question on a larger machine: gpu"
+    )
     made.add_argument("--dry-run", action="store_true", help="print the runs and minutes only")
-    made.add_argument("--out", metavar="DIR", help="folder of the runs (runs/EXPERIMENT)")
+    made.add_argument("--out", metavar="DIR", help="folder of the runs (runs/EXPERIMENT[-SCALE])")
     made.add_argument("--data-dir", metavar="DIR", help="TFDS data directory")
     add_clock(made)
     add_json(made)
@@ -129,6 +134,31 @@ def _show(groups: Any) -> None:
     add_json(made)
 
 
+def _export(groups: Any) -> None:
+    example = "example:\n  efficient export digits-baseline-s0 --out digits.artefact"
+    text = "the model of a finished run, to run without this package"
+    made = command(groups, "export", "export:export", text, example)
+    made.add_argument("run", metavar="RUN", help="its folder, id, or the beginning of its id")
+    made.add_argument("--out", required=True, metavar="DIR", help="new folder for the artefact")
+    made.add_argument("--runs", default="runs", metavar="DIR", help="folder of the runs (runs)")
+    add_json(made)
+
+
+def _bench(groups: Any) -> None:
+    example = "example:\n  efficient bench digits-baseline-s0 digits-quantize-s0 --batches 1,128"
+    text = "score, size, memory, latency and throughput of shipped models, side by side"
+    made = command(groups, "bench", "bench:bench", text, example)
+    help = "exported folder, or a run; the first is the reference of every ratio"
+    made.add_argument("artefact", metavar="ARTEFACT", nargs="+", help=help)
+    help = "sizes to measure; the last is doubled while that pays (1,8,32,128)"
+    made.add_argument("--batches", default="1,8,32,128", metavar="N,N,...", help=help)
+    help = "for each artefact at each size (1)"
+    made.add_argument("--seconds", type=positive, default=1.0, metavar="S", help=help)
+    made.add_argument("--data-dir", metavar="DIR", help="TFDS data directory")
+    made.add_argument("--runs", default="runs", metavar="DIR", help="folder of the runs (runs)")
+    add_json(made)
+
+
 def _sample(groups: Any) -> None:
     example = 'example:\n  efficient sample pystdlib-baseline-s0 --prompt "def " --length 200'
     made = command(groups, "sample", "sample:sample", "text from a language model", example)
@@ -144,7 +174,8 @@ def _check(groups: Any) -> None:
     example = "example:\n  efficient check my_method:MyVariant"
     text = "the contract tests of a variant, on two tiny runs"
     made = command(groups, "check", "check:check", text, example)
-    made.add_argument("variant", metavar="VARIANT", help="name, or your own module:Attribute")
+    help = "name or your own module:Attribute, and its settings as in --variants"
+    made.add_argument("variant", metavar="VARIANT", help=help)
     add_json(made)
 
 

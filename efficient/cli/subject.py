@@ -105,7 +105,7 @@ def _of_own(arguments: argparse.Namespace) -> Subject:
 
 def _of_config(arguments: argparse.Namespace) -> Subject:
     from efficient.data import load as load_dataset
-    from efficient.run.parent import load as load_parent
+    from efficient.run.lesson import Teachers
     from efficient.variants import compose
 
     config = _select(arguments)
@@ -119,7 +119,7 @@ def _of_config(arguments: argparse.Namespace) -> Subject:
         config.variants,
         model,
         config.label_smoothing,
-        lambda run: load_parent(Path(arguments.out), run, signature),
+        Teachers(Path(arguments.out), signature, config.workload, dataset),
     )
 
     def apply(params: Any, rest: Any, inputs: Any) -> Any:

@@ -31,8 +31,10 @@ def train(arguments: argparse.Namespace) -> int:
     from efficient.cli.progress import display
     from efficient.cli.terms import terms
     from efficient.run import train as run
+    from efficient.run.teacher import train_teachers
 
     out, agreed = Path(arguments.out), terms(arguments)
+    config = train_teachers(config, out, arguments.data_dir, agreed, arguments.quiet)
     with quiet_stdout(), _signals() as caught, display(arguments.quiet) as observe:
         record = run(config, out, arguments.data_dir, observe, agreed)
     if arguments.json:

@@ -15,7 +15,7 @@ def proof(row: Row, rows: Sequence[Row] = ()) -> str:
 
     `rows` are those of the comparison: a distilled row is set beside its undistilled baseline.
     """
-    parts = (_masked(row), _quantized(row), _distilled(row, baseline_of(row, rows)))
+    parts = (_masked(row), _smaller(row), _quantized(row), _distilled(row, baseline_of(row, rows)))
     return "; ".join(part for part in parts if part)
 
 
@@ -28,7 +28,8 @@ def is_quantized(row: Row) -> bool:
 
 
 def is_distilled(row: Row) -> bool:
-    return bool(row.cost("flops_teacher"))
+    taught = any(parent.role == "teacher" for parents in row.parents for parent in parents)
+    return taught or bool(row.cost("flops_teacher"))
 
 
 def _masked(row: Row) -> str:
@@ -44,6 +45,13 @@ def _masked(row: Row) -> str:
     if stray:
         return f"{text}, {stray:,.0f} removed weights are NOT 0 in the file"
     return f"{text}, removed all exactly 0 in the file"
+
+
+def _smaller(row: Row) -> str:
+    if not _has(row, "units_kept"):
+        return ""
+    kept, total = _range(row, "units_kept"), _range(row, "units_total")
+    return f"{kept} of {total} units left, the others are gone from the network"
 
 
 def _quantized(row: Row) -> str:

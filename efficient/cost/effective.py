@@ -1,4 +1,4 @@
-"""Effective training FLOPs: the model's FLOPs as if absent weights cost nothing.
+"""Training FLOPs by the forward rule, and effective ones: as if absent weights cost nothing.
 
 Each weight's contractions, forward and both gradients, are scaled by its density at that step. No
 hardware here saves them: the number is what a sparse machine could, beside what was executed.
@@ -6,51 +6,76 @@ hardware here saves them: the number is what a sparse machine could, beside what
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from flax import traverse_util
 
-from efficient.cost.flops import Layer
+from efficient.cost.flops import TrainingCount
 
 
 class Effective:
     """Sums over steps of how many entries of each pruned weight were present.
 
-    layers: FLOPs of a step by layer path; names: pruned weights, in the order of `kept`.
+    A network that changes between two phases begins a new sum; what it came to is added up.
     """
 
-    def __init__(
-        self, layers: dict[str, Layer], unpriced: Sequence[str], names: Sequence[str], params: Any
-    ):
-        flat: dict[str, Any] = traverse_util.flatten_dict(params, sep="/")
-        self._layers, self._unpriced, self._names = layers, tuple(unpriced), tuple(names)
-        self._sizes = [int(np.prod(flat[name].shape)) for name in names]
-        self._sums = np.zeros(len(self._names) + 1, np.int64)
+    def __init__(self, counts: TrainingCount, names: Sequence[str], params: Any):
+        self._behind: list[int | None] = [0, 0]
+        self._begin(counts, names, params)
 
     def add(self, kept: np.ndarray) -> None:
         """kept: (steps, weights) int32."""
-        self._sums[0] += len(kept)
-        self._sums[1:] += kept.sum(axis=0, dtype=np.int64)
+        self._steps += len(kept)
+        self._kept += kept.sum(axis=0, dtype=np.int64)
+
+    def move(self, counts: TrainingCount, names: Sequence[str], params: Any) -> None:
+        """From now on another network, or other pruned weights.
+
+        counts: of a step; names: pruned weights, in the order of `kept`.
+        """
+        self._behind = [self.model, self.total()]
+        self._begin(counts, names, params)
 
     def state(self) -> np.ndarray:
-        """(1 + weights,) int64: steps, then the sums."""
-        return self._sums.copy()
+        """Everything that was added, as the bytes of a JSON text: (bytes,) uint8."""
+        text = json.dumps([self._behind, self._steps, self._kept.tolist()])
+        return np.frombuffer(text.encode(), np.uint8).copy()
 
     def restore(self, state: np.ndarray) -> None:
-        self._sums = np.array(state, np.int64)
+        """Of the same network as when `state` was taken."""
+        self._behind, self._steps, kept = json.loads(state.tobytes())
+        self._kept = np.array(kept, np.int64)
 
     @property
-    def total(self) -> int | None:
-        """FLOPs of all steps; None where the model's FLOPs are unknown."""
-        if self._unpriced:
+    def model(self) -> int | None:
+        """FLOPs of all steps by the forward rule; None where they are unknown."""
+        return self._plus(0, self._counts.priced * self._steps)
+
+    def total(self, dense_gradients: int = 0) -> int | None:
+        """The same with every weight's contractions scaled by its density.
+
+        dense_gradients: steps in which the gradients of absent weights are read too.
+        """
+        absent = 0
+        for name, size, kept in zip(self._names, self._sizes, self._kept.tolist(), strict=True):
+            layer = self._counts.layers.get(name.removesuffix("/kernel"))
+            if layer is not None and self._steps:
+                saved = layer.total * self._steps - layer.gradient_weights * dense_gradients
+                absent += saved * (size * self._steps - kept) // (size * self._steps)
+        whole = sum(layer.total for layer in self._counts.layers.values())
+        return self._plus(1, whole * self._steps - absent)
+
+    def _begin(self, counts: TrainingCount, names: Sequence[str], params: Any) -> None:
+        flat: dict[str, Any] = traverse_util.flatten_dict(params, sep="/")
+        self._counts, self._names = counts, tuple(names)
+        self._sizes = [int(np.prod(flat[name].shape)) for name in names]
+        self._steps, self._kept = 0, np.zeros(len(self._names), np.int64)
+
+    def _plus(self, column: int, flops: int) -> int | None:
+        behind = self._behind[column]
+        if behind is None or (self._counts.unpriced and self._steps):
             return None
-        steps = int(self._sums[0])
-        total = sum(layer.total for layer in self._layers.values()) * steps
-        for name, size, kept in zip(self._names, self._sizes, self._sums[1:], strict=True):
-            layer = self._layers.get(name.removesuffix("/kernel"))
-            if layer is not None:
-                absent = size * steps - int(kept)
-                total -= layer.total * absent // size
-        return total
+        return behind + flops

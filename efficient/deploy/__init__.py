@@ -1,6 +1,19 @@
-"""What is shipped? Folding, packing, and the file."""
+"""What is shipped? Packing, the files, and the function that runs without this package."""
 
-from efficient.deploy.format import ArtefactError, read, write
-from efficient.deploy.pack import Packed, pack, unpack
+from efficient.deploy.artefact import Artefact, load, locate
+from efficient.deploy.error import ArtefactError
+from efficient.deploy.format import read, write
+from efficient.deploy.pack import Packed, install, pack, unpack
 
-__all__ = ["ArtefactError", "Packed", "pack", "read", "unpack", "write"]
+__all__ = [
+    "Artefact",
+    "ArtefactError",
+    "Packed",
+    "install",
+    "load",
+    "locate",
+    "pack",
+    "read",
+    "unpack",
+    "write",
+]

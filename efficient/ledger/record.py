@@ -134,8 +134,11 @@ class Record:
     `scores` holds `validation` and `test` of the training weights, `artefact` (test, scored from
     the file that is shipped). `evidence` holds what each variant proves of its mechanism, as plain
     numbers: `weights_prunable`, `weights_asked`, `weights_kept`, `weights_removed_nonzero`,
-    `integer_arrays`, `weight_bytes_ratio`, `reference_divergence` (nats per unit, test split, from
-    the outputs of the run `reference`).
+    `units_total`, `units_kept`, `integer_arrays`, `weight_bytes_ratio`, `lesson_flops`, `lesson_s`
+    and `lesson_paid_by` (what teachers were asked once, and at whose expense),
+    `reference_divergence` (nats per unit, test split, from the outputs of the run `reference`).
+    `spec` holds the sizes of the network at the end where they are not the config's: a phase made
+    it smaller.
     """
 
     schema: int
@@ -168,3 +171,4 @@ class Record:
     parents: tuple[Parent, ...]
     files: dict[str, File]
     notes: tuple[str, ...] = ()
+    spec: dict[str, Any] | None = None

@@ -7,12 +7,23 @@ forward pass over 1,024 tokens.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
+from jax import lax
 
-from efficient.models.layers import Dropout, Embedding, LayerNorm, Linear, Position, name_layers
+from efficient.models.cut import Group, Keep, block_groups, blocks_left
+from efficient.models.layers import (
+    Cache,
+    Dropout,
+    Embedding,
+    LayerNorm,
+    Linear,
+    Position,
+    name_layers,
+)
 from efficient.models.signature import Signature, SpecError
 from efficient.models.transformer import Block, BlockSizes, block_sizes
 
@@ -51,6 +62,16 @@ class GPTSpec:
         model = GPT(self, signature, rngs)
         name_layers(model)
         return model
+
+    def groups(self, signature: Signature) -> tuple[Group, ...]:
+        """Units that can go: heads and neurons of every block, and the blocks."""
+        del signature
+        return block_groups(self.blocks)
+
+    def shrink(self, keep: Keep) -> GPTSpec:
+        """The sizes that are left with the units of `keep`."""
+        smaller = replace(self, **blocks_left(self.blocks, keep))
+        return self if smaller.blocks == self.blocks else smaller
 
     @property
     def blocks(self) -> list[BlockSizes]:
@@ -93,14 +114,63 @@ class GPT(nnx.Module):
         Raises:
             SpecError: more tokens than the context.
         """
+        x = self._embed(inputs)
+        for block in self._blocks():
+            x = block(x)
+        return self._logits(x)
+
+    def prefill(self, inputs: jax.Array) -> tuple[jax.Array, tuple[Cache, ...]]:
+        """As a call, and for every block the cache from which `decode` goes on.
+
+        Raises:
+            SpecError: more tokens than the context.
+        """
+        x, caches = self._embed(inputs), []
+        for block in self._blocks():
+            x, cache = block.prefill(x, self.context)
+            caches.append(cache)
+        return self._logits(x), tuple(caches)
+
+    def decode(
+        self, tokens: jax.Array, position: jax.Array, caches: tuple[Cache, ...]
+    ) -> tuple[jax.Array, tuple[Cache, ...]]:
+        """One more token of every text: its logits, and the caches with it.
+
+        The logits are those of the whole text at that position, to the rounding of sums.
+
+        Args:
+            tokens: (batch,) int32.
+            position: () int32 where they stand, at most `context - 1`: nothing is checked.
+            caches: of the tokens before, from `prefill` or `decode`.
+
+        Returns:
+            (batch, classes) float32, and the caches.
+        """
+        x, following = self._embed_at(tokens, position), []
+        for block, cache in zip(self._blocks(), caches, strict=True):
+            x, cache = block.decode(x, cache, position)
+            following.append(cache)
+        return self._logits(x)[:, 0], tuple(following)
+
+    def _blocks(self) -> list[Block]:
+        return [getattr(self, f"block_{number}") for number in range(self.depth)]
+
+    def _embed(self, inputs: jax.Array) -> jax.Array:
         if inputs.shape[1] > self.context:
             raise SpecError(
                 f"gpt has context {self.context}, got {inputs.shape[1]} tokens: give at most "
                 f"{self.context}"
             )
-        x = self.dropout(self.positions(self.tokens(inputs)))
-        for number in range(self.depth):
-            x = getattr(self, f"block_{number}")(x)
+        return self.dropout(self.positions(self.tokens(inputs)))
+
+    def _embed_at(self, tokens: jax.Array, position: jax.Array) -> jax.Array:
+        """(batch,) to (batch, 1, width): the positions are added to a text of this token alone."""
+        x = self.tokens(tokens[:, None])
+        text = jnp.zeros((x.shape[0], self.context, x.shape[2]), x.dtype)
+        text = self.positions(lax.dynamic_update_slice_in_dim(text, x, position, axis=1))
+        return self.dropout(lax.dynamic_slice_in_dim(text, position, 1, axis=1))
+
+    def _logits(self, x: jax.Array) -> jax.Array:
         x = self.norm(x)
         return self.tokens.unembed(x) if self.head is None else self.head(x)
 

@@ -6,12 +6,13 @@ On images of 32 x 32 x 1 it has 61,706 parameters and takes 833,040 FLOPs per im
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from efficient.models.cut import Group, Keep, channels, hidden_left, hidden_neurons, left
 from efficient.models.layers import Conv, Linear, max_pool, name_layers
 from efficient.models.signature import Signature, SpecError
 
@@ -40,17 +41,32 @@ class LeNet5Spec:
         name_layers(model)
         return model
 
+    def groups(self, signature: Signature) -> tuple[Group, ...]:
+        """Units that can go: channels of both convolutions, neurons of every hidden layer."""
+        first, second = self.channels
+        reader = "hidden_0" if self.hidden else "head"
+        return (
+            channels("conv_0", first, "conv_1"),
+            channels("conv_1", second, reader, _pixels(signature)),
+            *hidden_neurons(self.hidden),
+        )
+
+    def shrink(self, keep: Keep) -> LeNet5Spec:
+        """The sizes that are left with the units of `keep`."""
+        first, second = self.channels
+        remaining = (left(keep, "conv_0", first), left(keep, "conv_1", second))
+        return replace(self, channels=remaining, hidden=hidden_left(self.hidden, keep))
+
 
 class LeNet5(nnx.Module):
     """Two convolutions of 5 x 5 with pooling, then linear layers."""
 
     def __init__(self, spec: LeNet5Spec, signature: Signature, rngs: nnx.Rngs) -> None:
-        height, width, colours = signature.input_shape
+        colours = signature.input_shape[2]
         first, second = spec.channels
         self.conv_0 = Conv(colours, first, (5, 5), padding="VALID", rngs=rngs)
         self.conv_1 = Conv(first, second, (5, 5), padding="VALID", rngs=rngs)
-        rows, columns = (((max(side, _SIDE) - 4) // 2 - 4) // 2 for side in (height, width))
-        sizes = (rows * columns * second, *spec.hidden)
+        sizes = (_pixels(signature) * second, *spec.hidden)
         self.depth = len(spec.hidden)
         for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
             layer = Linear(inputs, outputs, rngs=rngs, initialiser=nnx.initializers.he_normal())
@@ -65,6 +81,12 @@ class LeNet5(nnx.Module):
         for number in range(self.depth):
             x = nnx.relu(getattr(self, f"hidden_{number}")(x))
         return self.head(x)
+
+
+def _pixels(signature: Signature) -> int:
+    """Of the image that the linear layers see."""
+    height, width = (((max(side, _SIDE) - 4) // 2 - 4) // 2 for side in signature.input_shape[:2])
+    return height * width
 
 
 def _frame(images: jax.Array) -> jax.Array:

@@ -8,12 +8,13 @@ per image with shortcut A, 272,474 and 81,626,368 with shortcut B.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from efficient.models.cut import Group, Keep, channels, left
 from efficient.models.layers import ConvNorm, Linear, mean_pool, name_layers
 from efficient.models.signature import Signature, SpecError
 
@@ -49,6 +50,21 @@ class ResNetSpec:
         name_layers(model)
         return model
 
+    def groups(self, signature: Signature) -> tuple[Group, ...]:
+        """Units that can go: the channels between the two convolutions of every block."""
+        del signature
+        sizes = enumerate(itertools.chain(*self.inner_widths))
+        return tuple(channels(_inner(n), size, f"block_{n}/conv_1") for n, size in sizes)
+
+    def shrink(self, keep: Keep) -> ResNetSpec:
+        """The sizes that are left with the units of `keep`."""
+        numbers = itertools.count()
+        inner = tuple(
+            tuple(left(keep, _inner(next(numbers)), size) for size in stage)
+            for stage in self.inner_widths
+        )
+        return self if inner == self.inner_widths else replace(self, inner=inner)
+
     @property
     def inner_widths(self) -> tuple[tuple[int, ...], ...]:
         """Channels between the two convolutions of every block, by stage."""
@@ -66,6 +82,11 @@ class ResNetSpec:
         blocks = (self.depth - 2) // 6
         if [len(stage) for stage in self.inner_widths] != [blocks] * 3:
             raise SpecError(f"resnet has inner {self.inner}: give {blocks} sizes in 3 stages")
+
+
+def _inner(block: int) -> str:
+    """The convolution whose outputs only its own block sees."""
+    return f"block_{block}/conv_0"
 
 
 class ResNet(nnx.Module):

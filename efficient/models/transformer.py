@@ -12,7 +12,7 @@ from functools import partial
 import jax
 from flax import nnx
 
-from efficient.models.layers import Dropout, LayerNorm, Linear, attend
+from efficient.models.layers import Cache, Dropout, LayerNorm, Linear, attend, attend_one, remember
 from efficient.models.signature import SpecError
 
 
@@ -106,7 +106,22 @@ class Block(nnx.Module):
 
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """(batch, time, width) to the same."""
-        x = inputs + self.attention(self.norm_0(inputs))
+        return self._add(inputs, self.attention(self.norm_0(inputs)))
+
+    def prefill(self, inputs: jax.Array, context: int) -> tuple[jax.Array, Cache]:
+        """As a call, and the cache from which the text goes on up to `context` tokens."""
+        mixed, cache = self.attention.prefill(self.norm_0(inputs), context)
+        return self._add(inputs, mixed), cache
+
+    def decode(
+        self, inputs: jax.Array, cache: Cache, position: jax.Array
+    ) -> tuple[jax.Array, Cache]:
+        """(batch, 1, width) of the token at a position to the same, and the cache with it."""
+        mixed, cache = self.attention.decode(self.norm_0(inputs), cache, position)
+        return self._add(inputs, mixed), cache
+
+    def _add(self, inputs: jax.Array, mixed: jax.Array) -> jax.Array:
+        x = inputs + mixed
         return x + self.perceptron(self.norm_1(x))
 
 
@@ -139,14 +154,35 @@ class Attention(nnx.Module):
 
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """(batch, time, width) to the same."""
-        batch, time, _ = inputs.shape
-        queries, keys, values = (
-            layer(inputs).reshape(batch, time, self.heads, -1)
-            for layer in (self.query, self.key, self.value)
-        )
+        queries, keys, values = self._divide(inputs)
+        return self._join(self._attend(queries, keys, values))
+
+    def prefill(self, inputs: jax.Array, context: int) -> tuple[jax.Array, Cache]:
+        """As a call, and the cache from which the text goes on up to `context` tokens."""
+        queries, keys, values = self._divide(inputs)
+        outputs = self._join(self._attend(queries, keys, values))
+        return outputs, remember(keys, values, context)
+
+    def decode(
+        self, inputs: jax.Array, cache: Cache, position: jax.Array
+    ) -> tuple[jax.Array, Cache]:
+        """(batch, 1, width) of the token at a position to the same, and the cache with it."""
+        queries, keys, values = self._divide(inputs)
         with jax.named_scope(self.path):
-            mixed = attend(queries, keys, values, causal=self.causal, dropout=self.weight_dropout)
-        return self.dropout(self.project(mixed.reshape(batch, time, -1)))
+            mixed, cache = attend_one(queries, keys, values, cache, position)
+        return self._join(mixed), cache
+
+    def _divide(self, inputs: jax.Array) -> list[jax.Array]:
+        """Queries, keys and values: (batch, time, heads, head_width) each."""
+        heads = (*inputs.shape[:2], self.heads, -1)
+        return [layer(inputs).reshape(heads) for layer in (self.query, self.key, self.value)]
+
+    def _attend(self, queries: jax.Array, keys: jax.Array, values: jax.Array) -> jax.Array:
+        with jax.named_scope(self.path):
+            return attend(queries, keys, values, causal=self.causal, dropout=self.weight_dropout)
+
+    def _join(self, mixed: jax.Array) -> jax.Array:
+        return self.dropout(self.project(mixed.reshape(*mixed.shape[:2], -1)))
 
 
 class Perceptron(nnx.Module):

@@ -6,11 +6,12 @@ Groups of 3 x 3 convolutions with batch normalisation, each group followed by po
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 from flax import nnx
 
+from efficient.models.cut import Group, Keep, channels, hidden_left, hidden_neurons, left
 from efficient.models.layers import ConvNorm, Linear, max_pool, name_layers
 from efficient.models.signature import Signature, SpecError
 
@@ -43,20 +44,46 @@ class VGGSpec:
         name_layers(model)
         return model
 
+    def groups(self, signature: Signature) -> tuple[Group, ...]:
+        """Units that can go: channels of every convolution, neurons of every hidden layer."""
+        sizes = list(itertools.chain(*self._convolutions()))
+        names = [name for name, _ in sizes]
+        last = channels(*sizes[-1], "hidden_0" if self.hidden else "head", self.pixels(signature))
+        inner = [channels(*sizes[i], names[i + 1]) for i in range(len(sizes) - 1)]
+        return (*inner, last, *hidden_neurons(self.hidden))
+
+    def shrink(self, keep: Keep) -> VGGSpec:
+        """The sizes that are left with the units of `keep`."""
+        widths = tuple(
+            tuple(left(keep, name, size) for name, size in group) for group in self._convolutions()
+        )
+        return replace(self, widths=widths, hidden=hidden_left(self.hidden, keep))
+
+    def pixels(self, signature: Signature) -> int:
+        """Of the image that the linear layers see."""
+        height, width = (side // 2 ** len(self.widths) for side in signature.input_shape[:2])
+        return height * width
+
+    def _convolutions(self) -> list[list[tuple[str, int]]]:
+        """Name and outputs of every convolution, by group."""
+        return [
+            [(f"conv_{group}_{number}", size) for number, size in enumerate(widths)]
+            for group, widths in enumerate(self.widths)
+        ]
+
 
 class VGG(nnx.Module):
     """Groups of convolutions with pooling, then linear layers."""
 
     def __init__(self, spec: VGGSpec, signature: Signature, rngs: nnx.Rngs) -> None:
-        height, width, inputs = signature.input_shape
+        inputs = signature.input_shape[2]
         self.groups = tuple(len(group) for group in spec.widths)
         for group, widths in enumerate(spec.widths):
             for number, outputs in enumerate(widths):
                 layer = ConvNorm(inputs, outputs, (3, 3), rngs=rngs)
                 setattr(self, f"conv_{group}_{number}", layer)
                 inputs = outputs
-        shrink = 2 ** len(spec.widths)
-        sizes = ((height // shrink) * (width // shrink) * inputs, *spec.hidden)
+        sizes = (spec.pixels(signature) * inputs, *spec.hidden)
         self.depth = len(spec.hidden)
         for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
             layer = Linear(inputs, outputs, rngs=rngs, initialiser=nnx.initializers.he_normal())

@@ -6,12 +6,13 @@ and takes 9,197,764,608 FLOPs per image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from efficient.models.cut import Group, Keep, block_groups, blocks_left
 from efficient.models.layers import LayerNorm, Linear, Position, name_layers
 from efficient.models.signature import Signature, SpecError
 from efficient.models.transformer import Block, BlockSizes, block_sizes
@@ -54,6 +55,16 @@ class ViTSpec:
         model = ViT(self, signature, rngs)
         name_layers(model)
         return model
+
+    def groups(self, signature: Signature) -> tuple[Group, ...]:
+        """Units that can go: heads and neurons of every block, and the blocks."""
+        del signature
+        return block_groups(self.blocks)
+
+    def shrink(self, keep: Keep) -> ViTSpec:
+        """The sizes that are left with the units of `keep`."""
+        smaller = replace(self, **blocks_left(self.blocks, keep))
+        return self if smaller.blocks == self.blocks else smaller
 
     @property
     def blocks(self) -> list[BlockSizes]:

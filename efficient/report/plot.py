@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from efficient.compare.column import Column
@@ -43,8 +43,7 @@ _SETTINGS: dict[Any, Any] = {
 def svg(rows: Sequence[Row], column: Column) -> str | None:
     """A whole SVG file on white ground, for a README; `None` where no arm's cost is known."""
     drawn = _draw(rows, column, "white")
-    halo = "text{paint-order: stroke; stroke: #fff; stroke-width: 2.5px}</style>"
-    return drawn and drawn.replace("'DejaVu Sans'", FONT).replace("</style>", halo, 1)
+    return drawn and _haloed(drawn)
 
 
 def inline_svg(rows: Sequence[Row], column: Column, key: str) -> str | None:
@@ -69,8 +68,43 @@ def inline_svg(rows: Sequence[Row], column: Column, key: str) -> str | None:
     return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{name}">\n{body}'
 
 
+def render(
+    placed: Sequence[tuple[Row, float]],
+    column: Column,
+    draw: Callable[[Any], None],
+    ground: str = "white",
+) -> str | None:
+    """An SVG file of quality against one cost: the axes for these rows, and what `draw` adds."""
+    drawn = _figure(placed, column, ground, lambda figure, axes: draw(axes))
+    return drawn and _haloed(drawn)
+
+
+def _haloed(drawn: str) -> str:
+    """Text with a white halo in the reader's own font: for a file on white ground."""
+    halo = "text{paint-order: stroke; stroke: #fff; stroke-width: 2.5px}</style>"
+    return drawn.replace("'DejaVu Sans'", FONT).replace("</style>", halo, 1)
+
+
 def _draw(rows: Sequence[Row], column: Column, ground: str) -> str | None:
     placed = [(row, x) for row in rows if (x := row.cost(column.key))]
+    looks = style.looks(rows)
+
+    def draw(figure: Any, axes: Any) -> None:
+        _front(axes, placed, column)
+        for row, x in placed:
+            _arm(axes, row, x, column, looks[row.label])
+        marks = [_mark(row, x, looks[row.label]) for row, x in placed]
+        label.place(figure, axes, marks)
+
+    return _figure(placed, column, ground, draw)
+
+
+def _figure(
+    placed: Sequence[tuple[Row, float]],
+    column: Column,
+    ground: str,
+    draw: Callable[[Any, Any], None],
+) -> str | None:
     if not placed:
         return None
     import matplotlib
@@ -82,12 +116,7 @@ def _draw(rows: Sequence[Row], column: Column, ground: str) -> str | None:
         FigureCanvasAgg(figure)  # measures text; the file itself is SVG
         axes = figure.add_subplot(facecolor="none")
         _axes(axes, placed, column)
-        _front(axes, placed, column)
-        looks = style.looks(rows)
-        for row, x in placed:
-            _arm(axes, row, x, column, looks[row.label])
-        marks = [_mark(row, x, looks[row.label]) for row, x in placed]
-        label.place(figure, axes, marks)
+        draw(figure, axes)
         text = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(text, format="svg", metadata=nothing)

@@ -57,7 +57,7 @@ def markdown(rows: Sequence[Row], clock: str = "train") -> str:
         parts.append(f"## {plain(workload)}")
         for table in tables(here, clock):
             parts += [f"### {table.title}"] * bool(table.columns or table.footnotes)
-            parts += [_markdown(table)] * bool(table.columns)
+            parts += [to_markdown(table)] * bool(table.columns)
             parts += ["  \n".join(plain(note) for note in table.footnotes)] * bool(table.footnotes)
         parts.append("\n".join(f"- {plain(text)}" for text in sentences(here)))
     if found := clocks(clock):
@@ -87,6 +87,13 @@ def to_html(table: Table) -> str:
     return f"<figure>{caption}{scroll}{notes}</figure>"
 
 
+def to_markdown(table: Table) -> str:
+    """A table alone, without title and footnotes."""
+    lines = [table.columns, (":--", *["--:"] * (len(table.columns) - 1))]
+    lines += [tuple(_joined(cell, " ") for cell in row) for row in table.rows]
+    return "\n".join(f"| {' | '.join(plain(text) for text in line)} |" for line in lines)
+
+
 def _rich(table: Table) -> rich.table.Table:
     made = rich.table.Table(
         title=table.title, title_justify="left", title_style="dim", box=rich.box.SIMPLE_HEAD
@@ -96,12 +103,6 @@ def _rich(table: Table) -> rich.table.Table:
     for row in table.rows:
         made.add_row(*(rich.markup.escape(_joined(cell, "\n")) for cell in row))
     return made
-
-
-def _markdown(table: Table) -> str:
-    lines = [table.columns, (":--", *["--:"] * (len(table.columns) - 1))]
-    lines += [tuple(_joined(cell, " ") for cell in row) for row in table.rows]
-    return "\n".join(f"| {' | '.join(plain(text) for text in line)} |" for line in lines)
 
 
 def _joined(cell: Cell, between: str) -> str:

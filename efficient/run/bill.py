@@ -12,9 +12,11 @@ from efficient.cost.machine import memory_peak
 from efficient.cost.roofline import Bound, verdict
 from efficient.ledger.bill import Calibration, Cost, Estimate, Peak, Process
 from efficient.ledger.record import FINISHED
+from efficient.models.tree import flatten
 from efficient.predict.score import score
 from efficient.run.build import Built
 from efficient.run.examination import Examination
+from efficient.run.parent import SLOTS
 from efficient.run.shipping import ARTEFACT, Shipped
 from efficient.run.spending import FLOPS, add
 from efficient.run.training import Training
@@ -55,12 +57,15 @@ def bill(
     peak_bytes, source = memory_peak()
     cost = Cost(
         **flops,
-        **built.flops(training.step, steps_run),
+        flops_model=training.standing.effective.model,
+        flops_teacher=None if built.teacher is None else built.teacher * steps_run,
         **_divided(built, steps_run, flops["flops_executed"]),
         **_sizes(training, shipped),
         **_columns(account),
         **_columns(examined),
-        flops_effective=training.effective.total,
+        flops_effective=training.standing.effective.total(
+            built.composition.dense_gradient_steps(built.steps, training.step)
+        ),
         flops_inference=shipped.inference if shipped else None,
         bit_operations=shipped.bit_operations if shipped else None,
         train_s=laps.get("train", 0.0),
@@ -140,7 +145,8 @@ def _divided(built: Built, steps_run: int, executed: int | None) -> dict[str, di
 
 def _sizes(training: Training, shipped: Shipped | None) -> dict[str, int | None]:
     """Parameters, and the bytes of what is kept and shipped."""
-    leaves = jax.tree.leaves(jax.device_get(training.state.params))
+    named = flatten(jax.device_get(training.state.params))
+    leaves = [leaf for name, leaf in named.items() if SLOTS not in name]
     artefact = training.attempt.directory / ARTEFACT
     return {
         "params_total": sum(x.size for x in leaves),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,13 +18,14 @@ from efficient.cost.flops import Count, TrainingCount
 from efficient.data import Dataset
 from efficient.models.signature import Signature
 from efficient.run.counting import Counting, assemble, begin, teacher_flops
+from efficient.run.lesson import Teachers
 from efficient.run.pace import Pace
-from efficient.run.parent import initial_weights, load
+from efficient.run.parent import initial_spec, initial_weights
 from efficient.train import step as stepping
 from efficient.train.loop import Evaluation, Loop
 from efficient.train.step import Program, TrainState
 from efficient.variants import Composition, Phase, VariantError, compose, pruned
-from efficient.variants.variant import Plan, steps_of
+from efficient.variants.variant import Load, Plan, steps_of
 from efficient.workloads import score
 
 #: Speed assumed to size a chunk: about two seconds on a slow machine of the platform. FLOP/s.
@@ -33,16 +35,20 @@ CHUNK_S, CHUNK_MOST = 2.0, 2000
 
 @dataclass
 class Built:
-    """One run, ready to be compiled.
+    """One run in one of its phases, ready to be compiled.
 
+    spec: the sizes of the network; phase: index of the phase; load: other runs' models;
     model_count: the forward rule of one step without variants' objectives; executed: one step as
     it runs; teacher: the part of it that is the teachers' forward; counting: of more than these;
-    batch: shapes of one.
+    batch: shapes of one; start: `(params, rest)` before the first step.
     """
 
     config: Config
     dataset: Dataset
     signature: Signature
+    load: Teachers
+    spec: Any
+    phase: int
     composition: Composition
     plan: Plan
     program: Program
@@ -86,13 +92,33 @@ class Built:
         columns["flops_teacher"] = columns["flops_executed"]
         return {name: reason for name, reason in columns.items() if reason}
 
-    def flops(self, steps: int, steps_run: int) -> dict[str, int | None]:
-        """The model's FLOPs of the steps that count, and the teachers' of all that ran."""
-        model, teacher = self.model_count.total, self.teacher
-        return {
-            "flops_model": None if model is None else model * steps,
-            "flops_teacher": None if teacher is None else teacher * steps_run,
-        }
+    def at(self, phase: int, spec: Any) -> Built:
+        """The same run in another phase, or with a network of other sizes; itself if all is equal.
+
+        The weights of what is made anew are fresh ones of the seed.
+        """
+        if spec == self.spec and self._waiting(phase) == self._waiting(self.phase):
+            return dataclasses.replace(self, phase=phase)
+        made = _compose(self.config, self.signature, spec, self.load, _reached(self.plan, phase))
+        counting = dataclasses.replace(self.counting, composition=made)
+        program = assemble(self.config, made, self.plan)
+        return dataclasses.replace(
+            self,
+            spec=spec,
+            phase=phase,
+            composition=made,
+            program=program,
+            names=pruned(program.optimizer, made.params),
+            model_count=counting.model(),
+            executed=counting.executed(self.steps),
+            counting=counting,
+            start=(made.params, made.rest),
+        )
+
+    def _waiting(self, phase: int) -> list[bool]:
+        """Of every variant, whether its rewrite does not hold yet."""
+        reached = _reached(self.plan, phase)
+        return [bool(v.since) and v.since not in reached for v in self.composition.variants]
 
     def examples_unique(self, steps: int) -> int:
         """Training examples met by then; an epoch leaves its last incomplete batch out."""
@@ -149,29 +175,34 @@ def build(
     workload.check(dataset)
     shape, classes = workload.signature(dataset)
     signature = Signature(shape, classes, dataset.kind)
+    loading = Teachers(out, signature, workload, dataset)
     examples = workload.examples(dataset, "train")
     if config.batch_size > examples:
         raise VariantError(
             f"batch_size {config.batch_size} is more than the {examples} training examples of "
             f"{dataset.name!r}; choose a smaller one"
         )
-    model = config.model.build(signature, nnx.Rngs(config.seed))
-    composition = compose(
-        config.variants, model, config.label_smoothing, lambda run: load(out, run, signature)
-    )
+    spec = initial_spec(config, out)
+    composition = _compose(config, signature, spec, loading, frozenset())
     start = initial_weights(config, out, composition)
     data = jax.device_put(workload.arrays(dataset, "train"))
     platform = jax.devices()[0].platform
     counting = Counting(config, composition, data, examples, platform, pace)
     steps = steps or Duration.parse(config.train_for).steps(counting)
-    if steps < 1:
-        raise VariantError(f"train_for {config.train_for!r} is less than one step; ask for more")
+    if steps < 1 and not config.start:
+        raise VariantError(
+            f"train_for {config.train_for!r} is less than one step; ask for more, or begin "
+            "with the weights of another run (start)"
+        )
     plan = composition.plan((Phase("train", steps),))
     program = assemble(config, composition, plan)
     return Built(
         config=config,
         dataset=dataset,
         signature=signature,
+        load=loading,
+        spec=spec,
+        phase=0,
         composition=composition,
         plan=plan,
         program=program,
@@ -185,6 +216,19 @@ def build(
         batch=counting.batch(config.batch_size),
         start=start,
     )
+
+
+def _compose(
+    config: Config, signature: Signature, spec: Any, loading: Load, reached: frozenset[str]
+) -> Composition:
+    """A fresh network of the seed, as the variants make it."""
+    model = spec.build(signature, nnx.Rngs(config.seed))
+    return compose(config.variants, model, config.label_smoothing, loading, reached)
+
+
+def _reached(plan: Plan, phase: int) -> frozenset[str]:
+    """Names of the phases that have begun after the first."""
+    return frozenset(p.name for p in plan[1 : phase + 1])
 
 
 def split_evaluation(

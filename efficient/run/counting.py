@@ -143,7 +143,7 @@ def assemble(config: Config, made: Composition, plan: Plan) -> Program:
         predict=made.predict,
         objective=made.objective,
         sample=config.workload.sample,
-        optimizer=made.extend(config.optimizer.build(steps_of(plan)), plan),
+        optimizer=made.extend(config.optimizer.build(made.horizon(steps_of(plan))), plan),
         kept=kept,
         accumulate=config.accumulate,
     )

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from efficient.config import to_json, type_name
+from efficient.config import Config, to_json, type_name, untyped
 from efficient.cost.machine import machine, versions
 from efficient.deploy import format
 from efficient.ledger.record import (
@@ -60,19 +60,19 @@ def finish(training: Training, status: str, origin: Origin) -> Record:
     """Whatever a run of this status leaves behind; only a finished one is scored and shipped."""
     built, directory = training.built, training.attempt.directory
     scores: dict[str, Score] = {}
-    if training.curve.points and training.curve.points[-1].validation:
-        scores["validation"] = training.curve.points[-1].validation
+    if training.scored is not None:
+        scores["validation"] = training.scored
     shipped, evidence = None, {}
     if status == FINISHED:
-        weights = training.weights()
-        if built.config.select == "best" and training.best is not None:
-            scores["validation"] = training.score(training.validation, weights)[0]
+        weights = training.standing.selected
+        scores["validation"] = training.final_validation()
         test = built.evaluation("test")
         scores["test"] = _score(training, test, weights, directory / PREDICTIONS)
         _save_weights(directory / WEIGHTS, weights)
         shipped = ship(training, test, weights)
         scores["artefact"] = shipped.score
-        evidence = shipped.evidence | _distance(training, test, weights, origin)
+        evidence = shipped.evidence | built.load.evidence
+        evidence |= _distance(training, test, weights, origin)
     examined = examine(training, status, origin.known.rated)
     with training.clock.lap("write"):
         processes = training.journal(status)
@@ -106,20 +106,24 @@ def _score(training: Training, evaluation: Evaluation, weights: Any, path: Path)
     return found
 
 
-def _reference(lineage: tuple[Parent, ...]) -> str:
-    """Whose outputs this run's are compared with: its reference, or else its teacher."""
-    by_role = {parent.role: parent.run_id for parent in lineage}
-    return by_role.get("reference") or by_role.get("teacher", "")
+def _reference(config: Config) -> tuple[str, str]:
+    """Whose outputs this run's are compared with: its reference, or else its first teacher."""
+    if config.reference:
+        return "reference", config.reference
+    named = [pair for variant in config.variants for pair in variant.parents()]
+    return next((pair for pair in named if pair[0] == "teacher"), ("reference", ""))
 
 
 def _distance(
     training: Training, test: Evaluation, weights: Any, origin: Origin
 ) -> dict[str, float | str]:
     """Mean KL(reference || this run) over the test split, in nats per unit, where there is one."""
-    built, reference = training.built, _reference(origin.lineage)
-    if not reference:
+    built = training.built
+    role, name = _reference(built.config)
+    if not name:
         return {}
-    apply, theirs = load(origin.out, reference, built.signature, "reference")
+    reference = next(parent.run_id for parent in origin.lineage if parent.role == role)
+    apply, theirs = load(origin.out, name, built.signature, role)
 
     def measure(both, batch):
         target = apply(both[1], batch.inputs)
@@ -171,6 +175,7 @@ def _facts(training: Training, status: str) -> dict[str, Any]:
         "select": config.select,
         "points": tuple(training.curve.points),
         "notes": tuple(training.notes),
+        "spec": None if built.spec == config.model else untyped(NETWORKS, built.spec),
     }
 
 

@@ -107,6 +107,8 @@ def _total(built: Built, train_s: Range) -> Range:
     forward = sum(layer.forward for layer in layers) / max(1, sum(layer.total for layer in layers))
     examples = {s: config.workload.examples(built.dataset, s) for s in ("validation", "test")}
     scored = config.evaluations * examples["validation"] + 2 * examples["test"]
+    if not built.steps:
+        return AROUND
     evaluated = forward * scored / (built.steps * config.batch_size)
     return _plus(_times(train_s, 1 + evaluated), AROUND)
 

@@ -20,9 +20,11 @@ from efficient.data import Dataset
 from efficient.models.outline import outline as network
 from efficient.models.outline import parameters
 from efficient.models.signature import Signature
+from efficient.models.tree import flatten
 from efficient.predict.memory import Memory, recomputed_by_segments
 from efficient.run.counting import Counting, assemble, teacher_flops
-from efficient.run.parent import load
+from efficient.run.lesson import Teachers
+from efficient.run.parent import SLOTS
 from efficient.variants import Phase, VariantError, compose
 from efficient.variants.variant import Plan, steps_of
 
@@ -81,9 +83,8 @@ def outline(config: Config, dataset: Dataset, out: Path, platform: str) -> Outli
     shape, classes = workload.signature(dataset)
     signature = Signature(shape, classes, dataset.kind)
     model = nnx.merge(*network(config.model, signature))
-    made = compose(
-        config.variants, model, config.label_smoothing, lambda run: load(out, run, signature)
-    )
+    teachers = Teachers(out, signature, workload, dataset)
+    made = compose(config.variants, model, config.label_smoothing, teachers)
     data = jax.tree.map(_shape, workload.arrays(dataset, "train"))
     counting = Counting(config, made, data, workload.examples(dataset, "train"), platform)
     steps = Duration.parse(config.train_for).steps(counting)
@@ -94,7 +95,7 @@ def outline(config: Config, dataset: Dataset, out: Path, platform: str) -> Outli
         steps=steps_of(plan),
         batch_size=config.batch_size,
         platform=platform,
-        params_total=parameters(made.params),
+        params_total=parameters(_network_only(made.params)),
         model=counting.model(),
         executed=counting.executed(steps),
         counting=counting,
@@ -119,6 +120,11 @@ def _memory(counting: Counting, plan: Plan) -> Memory:
         model="what differentiating the traced loss keeps; a compiler may keep less",
         data_bytes=_bytes(counting.data),
     )
+
+
+def _network_only(params: Any) -> dict[str, Any]:
+    """Without the slots of wrapped layers, which belong to variants and do not ship."""
+    return {name: leaf for name, leaf in flatten(params).items() if SLOTS not in name}
 
 
 def _shape(array: Any) -> jax.ShapeDtypeStruct:

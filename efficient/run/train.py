@@ -20,6 +20,7 @@ from efficient.run.finish import Origin, finish
 from efficient.run.forecast import forecast, recall, remember
 from efficient.run.parent import parents
 from efficient.run.spending import Spending
+from efficient.run.teacher import train_teachers
 from efficient.run.terms import Terms
 from efficient.run.training import Training
 from efficient.run.venue import Venue
@@ -42,8 +43,9 @@ def train(
         ValueError (its subclasses): a setting, a file or a parent is wrong, or the prediction is
         over the budget and nobody agreed; one line says which.
     """
-    clock, started, out = Clock(), datetime.datetime.now(datetime.UTC), Path(out)
-    terms = terms or Terms()
+    terms, out = terms or Terms(), Path(out)
+    config = train_teachers(config, out, data_dir, terms, quiet=observe is None)
+    clock, started = Clock(), datetime.datetime.now(datetime.UTC)
     venue = Venue.here(terms.site)
     with venue.meter() as meter:
         meter.start()
@@ -71,6 +73,7 @@ def train(
                 limit = partial(terms.limit, venue=venue)
                 training = Training.begin(built, attempt, spending, observe or _silent, limit)
             training.caught = caught
+            built.load.prepare(training)
             status = training.run()
             return finish(training, status, Origin(request, started, lineage, out, known))
 

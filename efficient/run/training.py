@@ -8,14 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from efficient.cost.clock import Clock
-from efficient.cost.effective import Effective
 from efficient.cost.flops import count
 from efficient.ledger.bill import Process
 from efficient.ledger.record import FINISHED, INTERRUPTED, NONFINITE, OVER_BUDGET, Score
@@ -23,46 +20,34 @@ from efficient.run.attempt import DIARY, Attempt, Progress
 from efficient.run.build import Built
 from efficient.run.curve import CURVE, Curve
 from efficient.run.spending import Spending
-from efficient.train import checkpoint
+from efficient.run.standing import Standing
 from efficient.train.loop import Compiled, Evaluation, Stretch
 from efficient.train.probe import Probe
 from efficient.train.step import TrainState
-from efficient.variants import Phase, Work
+from efficient.variants import Composition, Phase
 
 _log = logging.getLogger(__name__)
 
 
-class Best(NamedTuple):
-    """The weights with the lowest loss on validation among those with the fewest kept entries."""
-
-    kept: int
-    loss: float
-    params: Any
-    rest: Any
-
-
 @dataclass
 class Training:
-    """A run between chunks. What of it must survive a kill is in the checkpoints.
+    """A run between chunks. What of it must survive a kill is in `standing`.
 
-    phase: index of the last phase that was entered; limit: says in words which limit of a budget
-    the processes have reached, empty while they may go on.
+    limit: says in words which limit of a budget the processes have reached, empty while they may
+    go on; validation: its evaluation by the program of the phase; scored and validated: the newest
+    score on it and the function that it is of.
     """
 
-    built: Built
     attempt: Attempt
     spending: Spending
     observe: Callable[[Progress], None]
     limit: Callable[[tuple[Process, ...]], str]
-    state: TrainState
-    effective: Effective
+    standing: Standing
     validation: Evaluation
     curve: Curve
-    kept: dict[str, Any] = field(default_factory=dict)
-    phase: int = -1
-    step: int = 0
+    scored: Score | None = None
+    validated: Composition | None = None
     resumed: int = 0
-    best: Best | None = None
     chunks: dict[int, Compiled] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     caught: list[int] = field(default_factory=list)
@@ -71,22 +56,31 @@ class Training:
     @classmethod
     def begin(cls, built: Built, attempt: Attempt, spending: Spending, observe, limit) -> Training:
         """At the newest intact checkpoint, or at the first step."""
-        counts = built.model_count
-        effective = Effective(counts.layers, counts.unpriced, built.names, built.composition.params)
-        run = cls(
-            built,
-            attempt,
-            spending,
-            observe,
-            limit,
-            built.initial(),
-            effective,
-            built.evaluation("validation"),
-            Curve(attempt.directory / CURVE),
-        )
+        standing, curve = Standing.begin(built), Curve(attempt.directory / CURVE)
+        validation = built.evaluation("validation")
+        run = cls(attempt, spending, observe, limit, standing, validation, curve)
         with run.clock.lap("checkpoint"):
-            run._restore()
+            if standing.restore(run._folder, run.notes):
+                run.resumed = run.step
+                curve.restore(run.step)
+                run.scored = curve.points[-1].validation if curve.points else None
+                DIARY.info("goes on from step %d, process %d", run.step, spending.number)
+            else:
+                curve.restart()
         return run
+
+    @property
+    def built(self) -> Built:
+        """The program of the phase in which the run stands."""
+        return self.standing.built
+
+    @property
+    def state(self) -> TrainState:
+        return self.standing.state
+
+    @property
+    def step(self) -> int:
+        return self.standing.step
 
     @property
     def clock(self) -> Clock:
@@ -94,25 +88,17 @@ class Training:
 
     def run(self) -> str:
         """Every phase from where it stands; returns the status."""
-        with self.clock.lap("compile"):
-            self.validation.prepare((self.state.params, self.state.rest))
         end = 0
         for index, phase in enumerate(self.built.plan):
             end += phase.steps
-            if index < self.phase:
+            if index < self.standing.phase:
                 continue
-            if index > self.phase:
+            if index > self.standing.phase:
                 self._enter(index, phase)
-            status = self._train(phase, end)
+            status = self._train(phase, end) if self.step < end else FINISHED
             if status != FINISHED:
                 return status
         return FINISHED
-
-    def weights(self) -> tuple[Any, Any]:
-        """The selected `(params, rest)`."""
-        if self.built.config.select == "best" and self.best is not None:
-            return self.best.params, self.best.rest
-        return self.state.params, self.state.rest
 
     def score(self, evaluation: Evaluation, weights: Any) -> tuple[Score, Any]:
         """A split's score and its measures by example; the evaluation is charged."""
@@ -124,6 +110,16 @@ class Training:
         accuracy = float(measures.correct.sum(dtype=np.float64)) / units
         return Score(loss, accuracy, round(units)), measures
 
+    def final_validation(self) -> Score:
+        """The score on validation of the weights that are selected, by the program at the end."""
+        composed = self.built.composition
+        if self.validated is not composed or self.standing.best is not None or not self.scored:
+            evaluation, weights = self.built.evaluation("validation"), self.standing.selected
+            with self.clock.lap("compile"):
+                evaluation.prepare(weights)
+            self.scored, _ = self.score(evaluation, weights)
+        return self.scored
+
     def journal(self, outcome: str) -> tuple[Process, ...]:
         """Write down what this process has spent; the bills of all processes of the attempt."""
         processes = self.spending.processes(outcome)
@@ -132,22 +128,22 @@ class Training:
 
     def _enter(self, index: int, phase: Phase) -> None:
         """Change the work before a phase; what it became is saved before any step of it."""
-        self.phase = index
+        with self.clock.lap("build"):
+            self.standing.move(index)
         if phase.enter is None:
             return
-        state = self.state
         probe = self._probe()
         with self.clock.lap("build"):
-            work = phase.enter(Work(state.params, state.rest, state.opt_state, self.kept), probe)
-        self.kept = jax.tree.map(jnp.copy, work.kept)  # the state's buffers are donated
-        self.state = state._replace(params=work.params, rest=work.rest, opt_state=work.opt_state)
+            self.standing.enter(phase, probe)
         self.spending.charge("flops_scoring", probe.flops)
         self.save()
 
     def _train(self, phase: Phase, end: int) -> str:
         """The chunks of one phase."""
-        loop = self.built.loop()
+        loop, standing = self.built.loop(), self.standing
+        self.validation = self.built.evaluation("validation")
         with self.clock.lap("compile"):
+            self.validation.prepare(standing.weights)
             loop.prepare(self.state, end - self.step)
         self.chunks = loop.chunks
         with self.clock.lap("write"):
@@ -159,14 +155,14 @@ class Training:
             with self.clock.lap("train"):
                 stretch = next(stretches)
             assert loop.state is not None
-            self.state, self.step = loop.state, stretch.step
+            standing.state, standing.step = loop.state, stretch.step
             self.spending.steps += stretch.steps
             self.spending.charge("flops_executed", cost[stretch.steps])
             if not stretch.finite:
                 first = stretch.first_nonfinite
                 return self._stop(NONFINITE, f"the loss is not finite from step {first} on")
-            self.effective.add(stretch.kept)
-            score = self._validate(stretch)
+            standing.effective.add(stretch.kept)
+            score = self._validate(stretch, stretch.step == end)
             if score is not None and not math.isfinite(score.loss):
                 note = f"the validation loss is not finite at step {self.step}"
                 return self._stop(NONFINITE, note)
@@ -198,22 +194,17 @@ class Training:
         self.journal(status)
         return status
 
-    def _validate(self, stretch: Stretch) -> Score | None:
-        """The score on validation, where the curve has one."""
+    def _validate(self, stretch: Stretch, last: bool) -> Score | None:
+        """The score on validation, where the curve has one, and at the end of every phase."""
         points, steps = self.built.config.evaluations, self.built.steps
-        if stretch.step * points // steps == (stretch.step - stretch.steps) * points // steps:
+        before = (stretch.step - stretch.steps) * points // steps
+        if stretch.step * points // steps == before and not last:
             return None
-        weights = (self.state.params, self.state.rest)
-        score, _ = self.score(self.validation, weights)
-        kept = int(stretch.kept[-1].sum())
-        selects = self.built.config.select == "best" and math.isfinite(score.loss)
-        if selects and self._better(kept, score.loss):
-            self.best = Best(kept, score.loss, *jax.tree.map(jnp.copy, weights))
+        score, _ = self.score(self.validation, self.standing.weights)
+        self.scored, self.validated = score, self.built.composition
+        if self.built.config.select == "best" and math.isfinite(score.loss):
+            self.standing.offer(int(stretch.kept[-1].sum()), score.loss)
         return score
-
-    def _better(self, kept: int, loss: float) -> bool:
-        """Whether a point replaces the best: a denser one never beats a sparser one."""
-        return self.best is None or (kept, loss) < (self.best.kept, self.best.loss)
 
     def _tell(self, phase: Phase, stretch: Stretch, score: Score | None) -> None:
         found = f", validation {score}" if score else ""
@@ -240,36 +231,12 @@ class Training:
     def save(self) -> None:
         """Write a checkpoint of everything that a resumed run continues from."""
         with self.clock.lap("checkpoint"):
-            checkpoint.save(self._folder, self.step, self.phase, self._tree(), self.kept)
+            self.standing.save(self._folder)
         self.saved_s = time.perf_counter()
 
     @property
     def _folder(self) -> Path:
         return self.attempt.directory / "checkpoints"
-
-    def _tree(self) -> dict[str, Any]:
-        tree = {"state": self.state, "effective": self.effective.state()}
-        if self.built.config.select == "best":
-            best = self.best or Best(0, np.inf, self.state.params, self.state.rest)
-            tree["best"] = (np.array([best.kept, best.loss]), best.params, best.rest)
-        return tree
-
-    def _restore(self) -> None:
-        found = checkpoint.newest(self._folder, self._tree(), self.notes)
-        for note in self.notes:
-            _log.warning(note)
-        if found is None:
-            self.curve.restart()
-            return
-        tree = jax.tree.map(jnp.asarray, {k: v for k, v in found.tree.items() if k != "effective"})
-        self.state, self.kept = tree["state"], jax.tree.map(jnp.asarray, found.kept)
-        self.effective.restore(found.tree["effective"])
-        self.step, self.phase, self.resumed = found.step, found.phase, found.step
-        DIARY.info("goes on from step %d, process %d", self.step, self.spending.number)
-        if "best" in tree and np.isfinite(found.tree["best"][0][1]):
-            kept, loss = found.tree["best"][0].tolist()
-            self.best = Best(int(kept), loss, *tree["best"][1:])
-        self.curve.restore(self.step)
 
     def _probe(self) -> Probe:
         built = self.built
@@ -280,6 +247,7 @@ class Training:
 
         return Probe(
             loss_of=loss_of,
+            apply=built.program.apply,
             window=built.config.workload.window,
             data=built.data,
             rest=self.state.rest,

@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,13 @@ SEAL, KEPT = ".json", "kept/"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """step: done so far; phase: index of the phase that is entered; tree and kept: as saved."""
+    """step: done so far; phase: index of the phase that is entered; the rest as saved."""
 
     step: int
     phase: int
     tree: Any
     kept: dict[str, Any]
+    note: Any
 
 
 def digest(tree: Any) -> str:
@@ -43,10 +45,13 @@ def digest(tree: Any) -> str:
     return sha.hexdigest()
 
 
-def save(folder: Path, step: int, phase: int, tree: Any, kept: dict[str, Any]) -> None:
+def save(
+    folder: Path, step: int, phase: int, tree: Any, kept: dict[str, Any], note: Any = None
+) -> None:
     """Write a checkpoint and drop all but the newest few.
 
-    tree: of a structure that the reader knows; kept: nested dicts of arrays, whatever they hold.
+    tree: of a structure that the reader knows; kept: nested dicts of arrays, whatever they hold;
+    note: plain JSON, from which the reader knows the structure.
 
     Raises:
         StoreError: the disk is full or the folder cannot be written.
@@ -65,14 +70,17 @@ def save(folder: Path, step: int, phase: int, tree: Any, kept: dict[str, Any]) -
         _remove(path)
         raise StoreError(f"checkpoint {path} cannot be written: {_line(error)}") from error
     scalars = sorted(name for name, array in arrays.items() if not array.ndim)
-    facts = {"step": step, "phase": phase, "scalars": scalars, "digest": digest(arrays)}
+    facts = {"step": step, "phase": phase, "note": note, "scalars": scalars}
+    facts["digest"] = digest(arrays)
     write_json(path.with_suffix(SEAL), facts)
     for old in sorted(folder.glob(f"step_*{SEAL}"))[:-KEEP]:
         _remove(old.with_suffix(""))
 
 
-def newest(folder: Path, template: Any, complaints: list[str]) -> Checkpoint | None:
-    """The newest intact checkpoint with a tree like `template`, or None.
+def newest(
+    folder: Path, template: Callable[[int, Any], Any], complaints: list[str]
+) -> Checkpoint | None:
+    """The newest intact checkpoint with a tree like `template(phase, note)`, or None.
 
     What is damaged is named in `complaints` and passed over.
     """
@@ -85,7 +93,7 @@ def newest(folder: Path, template: Any, complaints: list[str]) -> Checkpoint | N
     return None
 
 
-def _read(path: Path, template: Any) -> Checkpoint:
+def _read(path: Path, template: Callable[[int, Any], Any]) -> Checkpoint:
     import orbax.checkpoint as ocp
 
     if not path.with_suffix(SEAL).is_file():
@@ -100,12 +108,14 @@ def _read(path: Path, template: Any) -> Checkpoint:
     if digest(arrays) != facts["digest"]:
         raise ValueError("its digest is another")
     kept = {n.removeprefix(KEPT): arrays.pop(n) for n in list(arrays) if n.startswith(KEPT)}
-    names = _flat(template)
+    phase, note = int(facts["phase"]), facts["note"]
+    like = template(phase, note)
+    names = _flat(like)
     if set(names) != set(arrays):
         raise ValueError("it holds other arrays than this run")
-    tree = jax.tree.unflatten(jax.tree.structure(template), [arrays[name] for name in names])
+    tree = jax.tree.unflatten(jax.tree.structure(like), [arrays[name] for name in names])
     kept = traverse_util.unflatten_dict(kept, sep="/")
-    return Checkpoint(int(facts["step"]), int(facts["phase"]), tree, kept)
+    return Checkpoint(int(facts["step"]), phase, tree, kept, note)
 
 
 def _flat(tree: Any) -> dict[str, np.ndarray]:

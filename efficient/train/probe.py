@@ -19,11 +19,13 @@ from efficient.train.loop import compile_ahead
 class Probe:
     """Batches of the training split in its stored order, without augmentation.
 
-    loss_of: (params, rest, batch) -> () float32, the run's objective in training mode.
+    loss_of: (params, rest, batch) -> () float32, the run's objective in training mode; apply:
+    (params, rest, inputs) -> (outputs, rest), the function in training mode.
     `flops` adds up what the calls executed; None once something could not be counted.
     """
 
     loss_of: Callable[[Any, Any, Any], jax.Array]
+    apply: Callable[[Any, Any, Any], Any]
     window: Callable[[Any, Any], Any]
     data: Any
     rest: Any

@@ -30,6 +30,27 @@ class TrainState(NamedTuple):
     opt_state: Any
 
 
+def graft(fresh: TrainState, old: TrainState) -> TrainState:
+    """The old state in the structure of a fresh one: leaves by name, new ones as they are there.
+
+    Raises:
+        ValueError: a leaf has another shape or type.
+    """
+    found = {jax.tree_util.keystr(path): leaf for path, leaf in _leaves(old)}
+
+    def choose(path, leaf):
+        name = jax.tree_util.keystr(path)
+        before = found.get(name, leaf)
+        if (before.shape, before.dtype) != (leaf.shape, leaf.dtype):
+            raise ValueError(
+                f"state {name} is {before.dtype}{before.shape} where the next phase has "
+                f"{leaf.dtype}{leaf.shape}; cut it in `enter`"
+            )
+        return before
+
+    return jax.tree_util.tree_map_with_path(choose, fresh)
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """The static half of training.
@@ -148,3 +169,7 @@ def evaluate(
     indices = jnp.arange(batches * batch_size, dtype=jnp.int32).reshape(batches, batch_size)
     stacked = lax.map(lambda index: measure(weights, window(data, index)), indices)
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), stacked)
+
+
+def _leaves(tree: Any) -> list[tuple[Any, Any]]:
+    return jax.tree_util.tree_flatten_with_path(tree)[0]

@@ -3,7 +3,7 @@
 from efficient.variants.compose import Composition, compose, kept, pruned
 from efficient.variants.distill import Distill
 from efficient.variants.precision import Precision
-from efficient.variants.prune import Prune
+from efficient.variants.prune import Dynamic, Lottery, Prune, Remove, Ticket
 from efficient.variants.quantize import Quantize
 from efficient.variants.variant import (
     Load,
@@ -20,6 +20,10 @@ from efficient.variants.variant import (
 #: The literal table is the registry; a user's own is `module:attribute`.
 VARIANTS: dict[str, type[Variant]] = {
     "prune": Prune,
+    "dynamic": Dynamic,
+    "lottery": Lottery,
+    "ticket": Ticket,
+    "remove": Remove,
     "quantize": Quantize,
     "distill": Distill,
     "precision": Precision,
@@ -29,7 +33,9 @@ __all__ = [
     "VARIANTS",
     "Composition",
     "Distill",
+    "Dynamic",
     "Load",
+    "Lottery",
     "Objective",
     "Outputs",
     "Phase",
@@ -38,6 +44,8 @@ __all__ = [
     "Probe",
     "Prune",
     "Quantize",
+    "Remove",
+    "Ticket",
     "Variant",
     "VariantError",
     "Work",

@@ -6,7 +6,7 @@ The seams fix the order: casting inside, rounding outside of it; pruning outermo
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from efficient.models.layers import collect
 from efficient.variants.variant import (
     Load,
     Objective,
@@ -31,13 +32,14 @@ from efficient.variants.variant import (
 class Composition:
     """What the variants made of the three ingredients.
 
-    apply: (params, rest, inputs) -> (outputs, rest), training mode; predict: (params, rest,
-    inputs) -> logits, evaluation mode; optimizer: steps -> optax transformation; objective and
-    base: with and without what variants added; frozen: what the objective reads beside the batch;
-    weights: the table; model: the rewritten module, for its static attributes.
+    apply: (params, rest, inputs) -> (outputs, rest), training mode; observe: (params, rest,
+    inputs) -> outputs, evaluation mode; predict: its logits alone; objective and base: with and
+    without what variants added; frozen: what the objective reads beside the batch; weights: the
+    table; model: the rewritten module, for its static attributes.
     """
 
     apply: Callable[..., tuple[Outputs, Any]]
+    observe: Callable[..., Outputs]
     predict: Callable[..., jax.Array]
     objective: Objective
     base: Objective
@@ -53,6 +55,14 @@ class Composition:
             plan = variant.phases(plan)
         return plan
 
+    def horizon(self, steps: int) -> int:
+        for variant in self.variants:
+            steps = variant.horizon(steps)
+        return steps
+
+    def dense_gradient_steps(self, steps: int, done: int) -> int:
+        return sum(variant.dense_gradient_steps(steps, done) for variant in self.variants)
+
     def extend(self, tx: optax.GradientTransformation, plan: Plan) -> optax.GradientTransformation:
         for variant in self.variants:
             tx = variant.extend(tx, self.weights, plan)
@@ -60,25 +70,27 @@ class Composition:
 
 
 def compose(
-    variants: tuple[Variant, ...], model: nnx.Module, label_smoothing: float, load: Load
+    variants: tuple[Variant, ...],
+    model: nnx.Module,
+    label_smoothing: float,
+    load: Load,
+    reached: Container[str] | None = None,
 ) -> Composition:
     """Rewrite the model and the objective.
 
+    reached: names of the phases that have begun after the first, on which some rewrites wait;
+    None for all: the network as it is at the end.
+
     Raises:
-        VariantError: a technique twice, or a setting that does not fit the model.
+        VariantError: techniques that exclude each other, or a setting that does not fit the model.
     """
     variants = tuple(sorted(variants, key=lambda v: (v.rank, type(v).__name__)))
-    for first, second in itertools.pairwise(variants):
-        if type(first) is type(second):
-            name = type(first).__name__.lower()
-            raise VariantError(
-                f"{name} stands twice in one run and would claim the same weights; keep one, or "
-                "train the second from the first with --start"
-            )
+    _exclude(variants)
     base = cross_entropy(label_smoothing)
     objective, frozen = base, {}
     for variant in variants:
-        model = variant.rewrite(model)
+        if reached is None or not variant.since or variant.since in reached:
+            model = variant.rewrite(model)
         objective, reads = variant.objective(objective, load)
         frozen |= reads
     model.eval()
@@ -88,14 +100,19 @@ def compose(
 
     def apply(params, rest, inputs):
         module = nnx.merge(training, params, rest)
-        logits = module(inputs)
-        return Outputs(logits), nnx.to_pure_dict(nnx.state(module, nnx.Not(nnx.Param)))
+        outputs = Outputs(module(inputs), collect(module))
+        return outputs, nnx.to_pure_dict(nnx.state(module, nnx.Not(nnx.Param)))
+
+    def observe(params, rest, inputs):
+        module = nnx.merge(evaluating, params, rest)
+        return Outputs(module(inputs), collect(module))
 
     def predict(params, rest, inputs):
-        return nnx.merge(evaluating, params, rest)(inputs)
+        return observe(params, rest, inputs).logits
 
     return Composition(
         apply,
+        observe,
         predict,
         objective,
         base,
@@ -106,6 +123,22 @@ def compose(
         nnx.to_pure_dict(rest),
         variants,
     )
+
+
+def _exclude(variants: tuple[Variant, ...]) -> None:
+    """Refuse two that would claim the same weights in the same seam."""
+    for first, second in itertools.combinations(variants, 2):
+        names = [type(variant).__name__.lower() for variant in (first, second)]
+        if type(first) is type(second):
+            raise VariantError(
+                f"{names[0]} stands twice in one run and would claim the same weights; keep one, "
+                "or train the second from the first with --start"
+            )
+        if first.family and first.family == second.family:
+            raise VariantError(
+                f"{names[0]} and {names[1]} would claim the same weights in one run; keep one, or "
+                "train the second from the first with --start"
+            )
 
 
 def pruned(optimizer: optax.GradientTransformation, params: Any) -> tuple[str, ...]:

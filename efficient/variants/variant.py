@@ -9,7 +9,7 @@ it was given.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -18,6 +18,7 @@ import optax
 from flax import nnx
 
 from efficient.models.layers import weighted_layers
+from efficient.models.signature import Signature
 
 
 class VariantError(ValueError):
@@ -25,9 +26,13 @@ class VariantError(ValueError):
 
 
 class Outputs(NamedTuple):
-    """What the function gave. `logits: (batch, ..., classes) float32`."""
+    """What the function gave. `logits: (batch, ..., classes) float32`.
+
+    features: outputs of the layers that a rewrite tapped, by layer path; empty without one.
+    """
 
     logits: jax.Array
+    features: Mapping[str, jax.Array] = {}
 
 
 class Batch(Protocol):
@@ -49,8 +54,31 @@ class Batch(Protocol):
 
 #: `objective(outputs, batch, frozen) -> loss: () float32`
 Objective = Callable[[Outputs, Batch, Any], jax.Array]
-#: `apply(weights, inputs) -> logits` and the weights: another run's model, given by run.py.
-Load = Callable[[str], tuple[Callable[[Any, jax.Array], jax.Array], Any]]
+
+
+class Load(Protocol):
+    """Other runs' models, given by `run/`. `run` is a run's id or folder, or an artefact's."""
+
+    def __call__(self, run: str) -> tuple[Callable[[Any, jax.Array], jax.Array], Any]:
+        """`apply(weights, inputs) -> logits` of a run, and its weights."""
+        ...
+
+    def tapped(
+        self, run: str, layers: tuple[str, ...]
+    ) -> tuple[Callable[[Any, jax.Array], Outputs], Any]:
+        """`apply(weights, inputs) -> outputs` of a run, with these features, and its weights."""
+        ...
+
+    def stored(self, run: str) -> jax.Array:
+        """A run's logits of the training split without augmentation, (examples, classes).
+
+        Computed once, kept beside the run, and charged to the run that was the first to ask.
+        """
+        ...
+
+    def sampled(self, run: str, temperature: float, amount: int) -> jax.Array:
+        """A text that a run wrote, (amount,) of the type of the training text; kept likewise."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -76,20 +104,43 @@ class Weight:
 
 @dataclass(frozen=True)
 class Work:
-    """What a phase starts from. `enter` may change any of it; later needs go into `kept`."""
+    """What a phase starts from. `enter` may change any of it; later needs go into `kept`.
 
+    spec: the sizes of the network; with other sizes, `params`, `rest` and `opt_state` must be cut
+    to fit; signature: of its inputs and classes, which never change; data: the arrays of the
+    training split, on the device; frozen: what the objective reads beside the batch, by name. An
+    array is replaced, never changed in place.
+    """
+
+    spec: Any
+    signature: Signature
     params: dict[str, Any]
     rest: dict[str, Any]
     opt_state: Any
+    data: dict[str, Any]
+    frozen: dict[str, Any]
     kept: dict[str, Any] = field(default_factory=dict)
 
 
 class Probe(Protocol):
-    """The only way for a variant to see data or the loss outside the step; timed and counted."""
+    """The only way for a variant to see data or the loss outside the step; timed and counted.
+
+    Batches are those of the training split in its stored order, without augmentation.
+    """
+
+    def loss_of(self, params: Any, rest: Any, batch: Any, /) -> jax.Array:
+        """The run's objective in training mode, () float32, for use inside `measure`."""
+        ...
+
+    def apply(self, params: Any, rest: Any, inputs: jax.Array, /) -> tuple[Outputs, Any]:
+        """The function in training mode, and `rest` after it, for use inside `measure`."""
+        ...
 
     def loss(self, params: Any, batches: int = 1) -> float: ...
     def gradient(self, params: Any, batches: int = 1) -> Any: ...
-    def measure(self, fn: Callable[..., Any], params: Any, batches: int) -> list[Any]: ...
+    def measure(self, fn: Callable[..., Any], params: Any, batches: int) -> list[Any]:
+        """`fn(params, rest, batch)` of each of the first `batches`, compiled once."""
+        ...
 
 
 Enter = Callable[[Work, Probe], Work]
@@ -126,17 +177,46 @@ def divide(plan: Plan, step: int, before: str, after: str, enter: Enter) -> Plan
     )
 
 
+def begin(plan: Plan, enter: Enter) -> Plan:
+    """The plan whose first phase begins with `enter`, after what it began with."""
+    first, *others = plan
+    earlier = first.enter
+
+    def both(work: Work, probe: Probe) -> Work:
+        return enter(earlier(work, probe) if earlier else work, probe)
+
+    return (replace(first, enter=both), *others)
+
+
 @dataclass(frozen=True)
 class Variant:
     """A technique; its fields are its hyper-parameters and their defaults.
 
     `rank` orders the seams when several techniques share a run: a higher rank wraps a lower one.
+    `family`: of those who claim the same weights; two of one family cannot share a run.
     """
 
     rank: ClassVar[int] = 10
+    family: ClassVar[str] = ""
+
+    @property
+    def since(self) -> str:
+        """The phase from which on `rewrite` holds; empty for the whole run."""
+        return ""
 
     def phases(self, plan: Plan) -> Plan:
         return plan
+
+    def horizon(self, steps: int) -> int:
+        """Over how many of a run's steps the learning rate is scheduled."""
+        return steps
+
+    def dense_gradient_steps(self, steps: int, done: int) -> int:
+        """In how many of the first `done` of a run's `steps` the gradients of absent weights count.
+
+        Effective FLOPs are charged with them.
+        """
+        return 0
 
     def rewrite(self, model: nnx.Module) -> nnx.Module:
         return model

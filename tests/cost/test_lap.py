@@ -32,6 +32,7 @@ def time(monkeypatch):
     made = Time()
     monkeypatch.setattr(clocks, "time", made)
     monkeypatch.setattr(Clock, "_first", False)
+    monkeypatch.setattr(Clock, "_elsewhere_s", 0.0)
     return made
 
 
@@ -65,6 +66,14 @@ def test_a_lap_that_raises_is_closed(time):
         raise KeyError
     time.now += 3
     assert clock.laps() == {"train": 2, "write": 3}
+
+
+def test_what_another_run_has_on_its_bill_is_left_out_of_the_start(time, monkeypatch):
+    Clock.leave_out(9.0)  # this process has had its first clock
+    monkeypatch.setattr(Clock, "_first", True)
+    monkeypatch.setattr(clocks, "process_age_s", lambda: 1.5)
+    Clock.leave_out(0.5)
+    assert Clock().laps() == {"start": 1.0, "write": 0}
 
 
 def test_the_first_clock_of_a_process_begins_with_the_process(time, monkeypatch):

@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from shipment import inputs_of, packed, trained_like
 
-from efficient.deploy import ArtefactError, Packed, pack, read, unpack, write
-from efficient.deploy.format import CARD, WEIGHTS
+from efficient.deploy import ArtefactError, Packed, read, unpack, write
 from efficient.models.gpt import GPTSpec
-from efficient.models.layers import ConvNorm, weighted_layers
+from efficient.models.layers import weighted_layers
 from efficient.models.mlp import MLPSpec
 from efficient.models.signature import Signature
 from efficient.models.vgg import VGGSpec
@@ -35,34 +34,6 @@ STORAGES = {
 }
 
 
-def trained_like(spec, signature):
-    """A built network with statistics, scales and biases unlike their initial values."""
-    model = spec.build(signature, nnx.Rngs(0))
-    rng = np.random.default_rng(0)
-    for layer in weighted_layers(model).values():
-        if isinstance(layer, ConvNorm):
-            for name in ("scale", "bias", "mean", "variance"):
-                variable = getattr(layer, name)
-                value = rng.uniform(0.5, 1.5, variable.shape)
-                sign = -1 if name == "scale" else 1
-                value[0] *= sign
-                variable[...] = jnp.asarray(value, jnp.float32)
-    return model
-
-
-def inputs_for(signature):
-    rng = np.random.default_rng(1)
-    if signature.kind == "text":
-        return jnp.asarray(rng.integers(0, 30, (3, 12)), jnp.int32)
-    return jnp.asarray(rng.normal(size=(3, 8, 8, 1)), jnp.float32)
-
-
-def packed(model):
-    model.eval()
-    graph, params, rest = nnx.split(model, nnx.Param, ...)
-    return pack(graph, nnx.to_pure_dict(params), nnx.to_pure_dict(rest))
-
-
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_round_trip_through_the_file(network, storage, tmp_path):
@@ -70,13 +41,13 @@ def test_round_trip_through_the_file(network, storage, tmp_path):
     model = trained_like(spec, signature)
     model = variant.rewrite(model) if variant else model
     model.eval()
-    inputs = inputs_for(signature)
-    expected = np.asarray(model(inputs))
+    inputs = inputs_of(signature, 3)
+    expected = np.asarray(jax.jit(lambda inputs: model(inputs))(inputs))
     before = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(model, nnx.Param)))
     write(tmp_path, packed(model), {"model": network})
     found, card = read(tmp_path)
     assert card["model"] == network
-    predict, weights = unpack(spec.build(signature, nnx.Rngs(7)), found)
+    predict, weights = unpack(lambda: spec.build(signature, nnx.Rngs(7)), found)
     logits = np.asarray(jax.jit(predict)(weights, inputs))
     assert logits.dtype == np.float32
     np.testing.assert_allclose(logits, expected, atol=tolerance * max(1.0, np.ptp(expected)))
@@ -104,7 +75,7 @@ def test_types_and_ranges_of_the_shipped_arrays(network):
     assert {int(np.abs(a).max()) for a in kernels.values()} == {7}
     steps = {n: a for n, a in arrays.items() if n.endswith("kernel_step")}
     assert len(steps) == len(kernels)
-    assert all((a > 0).all() and a.dtype == np.float32 for a in steps.values())
+    assert all(a.all() and a.dtype == np.float32 for a in steps.values())
 
 
 def test_brain_floats_are_stored_as_such():
@@ -115,7 +86,7 @@ def test_brain_floats_are_stored_as_such():
 
 def test_eight_bits_ship_a_gpt_in_little_more_than_a_quarter():
     spec = GPTSpec(depth=1, width=96, heads=2, hidden=384)
-    model = Quantize().rewrite(spec.build(Signature((64,), 256, "text"), nnx.Rngs(0)))
+    model = Quantize().rewrite(trained_like(spec, Signature((64,), 256, "text")))
     shipped = packed(model)
     assert 0.25 < shipped.weight_bytes / shipped.float32_bytes <= 0.27
 
@@ -135,52 +106,6 @@ def test_zeros_stay_zero():
         )
 
 
-@pytest.fixture
-def artefact(tmp_path):
-    spec, signature = NETWORKS["mlp"]
-    write(tmp_path, packed(trained_like(spec, signature)), {})
-    return tmp_path
-
-
-def corrupt(folder):
-    content = bytearray((folder / WEIGHTS).read_bytes())
-    content[-1] ^= 1
-    (folder / WEIGHTS).write_bytes(content)
-
-
-def cut(folder):
-    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:50])
-
-
-def lose(folder):
-    (folder / WEIGHTS).unlink()
-
-
-def scribble(folder):
-    (folder / CARD).write_text("{")
-
-
-def empty(folder):
-    (folder / CARD).write_text("[]")
-
-
-def renumber(folder):
-    (folder / CARD).write_text((folder / CARD).read_text().replace('"format": 1', '"format": 9'))
-
-
-def claim(folder):
-    (folder / CARD).write_text((folder / CARD).read_text().replace("float32", "bfloat16", 1))
-
-
-@pytest.mark.parametrize("damage", [corrupt, cut, lose, scribble, empty, renumber, claim])
-def test_a_damaged_artefact_is_refused_in_one_line(damage, artefact):
-    read(artefact)
-    damage(artefact)
-    with pytest.raises(ArtefactError, match="artefact") as caught:
-        read(artefact)
-    assert "\n" not in str(caught.value)
-
-
 def test_missing_unknown_and_misshapen_arrays_are_refused():
     spec, signature = NETWORKS["mlp"]
     whole = packed(trained_like(spec, signature))
@@ -188,17 +113,17 @@ def test_missing_unknown_and_misshapen_arrays_are_refused():
     def refused(words, storage=whole.storage, **arrays):
         kept = {n: a for n, a in (whole.arrays | arrays).items() if a is not None}
         with pytest.raises(ValueError, match=words):
-            unpack(spec.build(signature, nnx.Rngs(0)), Packed(kept, storage))
+            unpack(lambda: spec.build(signature, nnx.Rngs(0)), Packed(kept, storage))
 
     refused("'head/bias' is missing", **{"head/bias": None})
     refused("'more' is unknown", more=np.zeros(3))
-    refused("'head/bias' is of shape", **{"head/bias": np.zeros(3)})
+    refused(r"'head/bias' is float64\(3,\)", **{"head/bias": np.zeros(3)})
     refused("'head' is missing", storage={"hidden_0": whole.storage["hidden_0"]})
 
 
 def test_another_network_is_refused():
     spec, signature = NETWORKS["mlp"]
     whole = packed(trained_like(spec, signature))
-    larger = dataclasses.replace(spec, hidden=(17,)).build(signature, nnx.Rngs(0))
-    with pytest.raises(ValueError, match="shape"):
-        unpack(larger, whole)
+    larger = dataclasses.replace(spec, hidden=(17,))
+    with pytest.raises(ArtefactError, match=r"head/kernel.*\(16, 10\).*\(17, 10\)"):
+        unpack(lambda: larger.build(signature, nnx.Rngs(0)), whole)

@@ -1,5 +1,7 @@
 """What a language model may see, and how text is drawn from it."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,8 @@ from flax import nnx
 
 from efficient.models.generation import generate
 from efficient.models.gpt import GPTSpec
+from efficient.models.layers import weighted_layers
+from efficient.models.operand import Cast, wrap
 from efficient.models.signature import Signature, SpecError
 
 CONTEXT, VOCABULARY = 6, 11
@@ -95,3 +99,40 @@ def test_impossible_sampling_is_refused(apply, options):
     arguments = {"tokens": jnp.zeros((1, 1), jnp.int32), **options}
     with pytest.raises(SpecError, match="generate got"):
         generate(apply, steps=1, key=jax.random.key(0), context=CONTEXT, **arguments)
+
+
+SPECS = {
+    "tied": GPTSpec(2, 8, 2, 16),
+    "untied, biases": GPTSpec(2, 8, 2, 16, tied=False, bias=True),
+    "pruned": GPTSpec(2, 8, 4, 16, layer_heads=(1, 3), layer_hidden=(5, 16)),
+}
+WRAPPERS = {
+    "float32": None,
+    "bfloat16": partial(Cast, dtype="bfloat16"),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("spec", SPECS)
+def test_token_by_token_has_the_logits_of_the_whole(spec, wrapper):
+    made = SPECS[spec].build(Signature((CONTEXT,), VOCABULARY, "text"), nnx.Rngs(1))
+    if WRAPPERS[wrapper]:
+        for layer in weighted_layers(made).values():
+            wrap(layer, WRAPPERS[wrapper])
+    made.eval()
+    tokens = jax.random.randint(jax.random.key(0), (2, CONTEXT), 0, VOCABULARY)
+    whole = made(tokens)
+    logits, caches = made.prefill(tokens[:, :2])
+    np.testing.assert_allclose(logits, whole[:, :2], rtol=1e-5, atol=1e-6)
+    shapes = jax.tree.map(jnp.shape, caches)
+    for time in range(2, CONTEXT):
+        logits, caches = made.decode(tokens[:, time], jnp.int32(time), caches)
+        # A value that rounds the other way in bfloat16 moves the logits by a step of it.
+        tolerance = 1e-5 if wrapper == "float32" else 3e-3
+        np.testing.assert_allclose(logits, whole[:, time], rtol=tolerance, atol=tolerance)
+    assert jax.tree.map(jnp.shape, caches) == shapes
+
+
+def test_too_long_a_text_is_refused_with_a_cache(model):
+    with pytest.raises(SpecError, match="gpt has context 6, got 7 tokens"):
+        model.prefill(jnp.zeros((1, 7), jnp.int32))

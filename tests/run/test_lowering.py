@@ -18,7 +18,16 @@ from efficient.config import load_preset, presets
 from efficient.models.signature import Signature
 from efficient.run.build import assemble, begin
 from efficient.train.step import chunk
-from efficient.variants import Distill, Phase, Precision, Prune, Quantize, compose
+from efficient.variants import (
+    Distill,
+    Dynamic,
+    Outputs,
+    Phase,
+    Precision,
+    Prune,
+    Quantize,
+    compose,
+)
 
 PLATFORMS = ("cuda", "tpu")
 SIGNATURES = {
@@ -31,8 +40,11 @@ SIGNATURES = {
 FAMILIES = {
     "baseline": (),
     "prune": (Prune(),),
+    "dynamic": (Dynamic(),),
     "quantize": (Quantize(),),
+    "lsq": (Quantize(method="lsq"),),
     "precision": (Precision(),),
+    "int8": (Precision("int8"),),
     "distill": (Distill(teacher="itself"),),
 }
 
@@ -62,11 +74,15 @@ def shape_of(array):
 def lower(preset: str, family: str):
     config, model, data = network(preset)
 
-    def itself(run):
-        made = compose((), nnx.clone(model), 0.0, None)
-        return lambda weights, inputs: made.predict(*weights, inputs), (made.params, made.rest)
+    class Itself:
+        """The very network as a teacher."""
 
-    made = compose(FAMILIES[family], nnx.clone(model), config.label_smoothing, itself)
+        def tapped(self, run, layers):
+            made = compose((), nnx.clone(model), 0.0, None)
+            weights = made.params, made.rest
+            return lambda weights, inputs: Outputs(made.predict(*weights, inputs)), weights
+
+    made = compose(FAMILIES[family], nnx.clone(model), config.label_smoothing, Itself())
     program = assemble(config, made, made.plan((Phase("train", 100),)))
     key, number = jax.ShapeDtypeStruct((2,), jnp.uint32), jax.ShapeDtypeStruct((), jnp.int32)
     state = jax.eval_shape(functools.partial(begin, program), key, made.params, made.rest)

@@ -16,7 +16,7 @@ from penalty import Confidence
 
 from efficient.config import from_json, to_json
 from efficient.data import load
-from efficient.deploy.format import load_arrays
+from efficient.deploy import read
 from efficient.ledger.codec import from_dict, to_dict
 from efficient.ledger.record import Record
 from efficient.models.layers import weighted_layers
@@ -73,6 +73,11 @@ def model_of(config):
     return config.model.build(signature, nnx.Rngs(0))
 
 
+def shipped(record, trained):
+    """The arrays that an artefact holds, unpacked."""
+    return read(trained.out / record.run_id / "artefact")[0].arrays
+
+
 @both_models
 @pytest.mark.parametrize("variant", tiny.NEUTRAL, ids=lambda v: type(v).__name__)
 def test_a_neutral_setting_is_the_baseline_bit_for_bit(config, variant, run):
@@ -126,7 +131,10 @@ def test_the_same_seed_gives_the_same_bits(config, variant, run, trained):
     loop, state = again.loop(), again.initial()
     for index, phase in enumerate(again.plan):
         if phase.enter:
-            work = phase.enter(Work(state.params, state.rest, state.opt_state), None)
+            work = Work(
+                again.spec, again.signature, *state[2:], data=again.data, frozen=again.frozen
+            )
+            work = phase.enter(work, None)
             state = state._replace(params=work.params, opt_state=work.opt_state)
         begun = sum(p.steps for p in again.plan[:index])
         loop.prepare(state, phase.steps)
@@ -148,7 +156,7 @@ def test_the_same_seed_gives_the_same_bits(config, variant, run, trained):
 )
 def test_pruned_weights_are_exactly_as_many_as_asked(config, variant, run, trained):
     record = run(config, variant)
-    arrays = load_arrays(trained.out / record.run_id / "artefact" / "weights.safetensors")
+    arrays = shipped(record, trained)
     kernels = {
         w.kernel: arrays[w.kernel]
         for w in weight_table(model_of(config))
@@ -173,7 +181,7 @@ def test_pruned_weights_are_exactly_as_many_as_asked(config, variant, run, train
 def test_shipped_integers_stay_within_their_bits(config, bits, run, trained):
     variant = dataclasses.replace(tiny.QUANTIZE, bits=bits)
     record = run(config, variant)
-    arrays = load_arrays(trained.out / record.run_id / "artefact" / "weights.safetensors")
+    arrays = shipped(record, trained)
     kernels = [a for name, a in arrays.items() if a.dtype == np.int8]
     assert len(kernels) == len(weight_table(model_of(config))) == record.evidence["integer_arrays"]
     top = 2 ** (bits - 1) - 1

@@ -1,4 +1,4 @@
-"""Exact counts, whatever the weights: magnitude selection against numpy, and the masked update."""
+"""Pruning by masks: exact counts whatever the choices, when it removes, and what it refuses."""
 
 from __future__ import annotations
 
@@ -7,64 +7,28 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from scoring import begin, cut
 
+from efficient.models.mlp import MLPSpec
 from efficient.variants import Phase, Prune, VariantError
-from efficient.variants.prune import largest, select
+from efficient.variants.prune.pattern import parse
+from efficient.variants.prune.state import mask_state
 from efficient.variants.variant import Weight
 
-TABLE = (Weight("one", (4, 6), "linear"), Weight("two", (6, 5), "linear"))
-LARGEST, SIZE = jax.jit(largest), 12
-VALUES = st.lists(
-    st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0, 1e-38, 3e38, float("inf")])
-    | st.floats(width=32, allow_nan=False),
-    min_size=SIZE,
-    max_size=SIZE,
+TABLE = (
+    Weight("one", (4, 6), "linear"),
+    Weight("two", (6, 5), "linear"),
+    Weight("table", (9, 4), "embedding"),
 )
+#: Twelve inputs and outputs: every pattern divides them.
+EVEN = (Weight("one", (8, 12), "linear"), Weight("two", (3, 3, 4, 8), "convolution"))
 
 
-@given(VALUES, st.integers(0, SIZE))
-def test_largest_keeps_exactly_count_and_of_equals_the_first(values, count):
-    values = np.array(values, np.float32)
-    order = np.argsort(-np.abs(values), kind="stable")[:count]
-    expected = np.zeros(SIZE, bool)
-    expected[order] = True
-    np.testing.assert_array_equal(LARGEST(values, count), expected)
-
-
-@pytest.mark.parametrize("scope, counts", [("uniform", [10, 7]), ("global", [20])])
-def test_select_counts_by_layer_or_in_total(scope, counts):
-    rng = np.random.default_rng(0)
-    weights = {"b": rng.normal(size=(4, 6)), "a": 10 * rng.normal(size=(6, 5))}
-    masks, kept = select(weights, jnp.array(counts), scope)
-    assert [int(masks[name].sum()) for name in ("a", "b")] == kept.tolist()
-    if scope == "uniform":
-        assert kept.tolist() == counts
-    else:
-        assert int(kept.sum()) == 20
-        threshold = min(
-            np.abs(np.asarray(w))[np.asarray(masks[n])].min(initial=9) for n, w in weights.items()
-        )
-        dropped = max(np.abs(w)[~np.asarray(masks[n])].max(initial=0) for n, w in weights.items())
-        assert dropped < threshold
-
-
-@pytest.mark.parametrize("sparsity", [0.1, 0.5, 0.77, 0.9, 0.999])
-def test_counts_to_keep_are_rounded_integers(sparsity):
-    sizes = {"x": 1024, "y": 163}
-    uniform = Prune(sparsity=sparsity).kept(sizes, sparsity)
-    assert uniform.tolist() == [round((1 - sparsity) * 1024), round((1 - sparsity) * 163)]
-    total = Prune(sparsity=sparsity, scope="global").kept(sizes, sparsity)
-    assert total.tolist() == [round((1 - sparsity) * 1187)]
-
-
-def _run(variant: Prune, steps: int, inner: optax.GradientTransformation):
-    """Updates by random gradients; weights, masks' counts and the inner state after each step."""
-    plan = (Phase("train", steps),)
-    tx = variant.extend(inner, TABLE, plan)
-    rng = np.random.default_rng(1)
-    params = {w.path: {"kernel": jnp.asarray(rng.normal(size=w.shape), jnp.float32)} for w in TABLE}
+def masks_of(variant: Prune, steps: int, table=TABLE, inner=None, seed: int = 1):
+    """Updates by random gradients; weights and the state after each step."""
+    tx = variant.extend(inner or optax.sgd(0.01), table, (Phase("train", steps),))
+    rng = np.random.default_rng(seed)
+    params = {w.path: {"kernel": jnp.asarray(rng.normal(size=w.shape), jnp.float32)} for w in table}
     state = tx.init(params)
     step = jax.jit(tx.update)
     history = []
@@ -79,18 +43,21 @@ def _run(variant: Prune, steps: int, inner: optax.GradientTransformation):
 def test_removed_weights_are_zero_and_stay_so():
     variant = Prune(sparsity=0.8, begin=0.2, end=0.7, updates=3)
     dead = None
-    for params, state in _run(variant, 20, optax.adam(0.05)):
-        nonzero = [int(jnp.count_nonzero(params[w.path]["kernel"])) for w in TABLE]
+    for params, state in masks_of(variant, 20, inner=optax.adam(0.05)):
+        nonzero = [int(jnp.count_nonzero(params[n]["kernel"])) for n in ("one", "two")]
         assert nonzero == state.kept.tolist()
-        zero = np.concatenate([np.asarray(params[w.path]["kernel"]).ravel() == 0 for w in TABLE])
+        zero = np.concatenate(
+            [np.asarray(params[n]["kernel"]).ravel() == 0 for n in ("one", "two")]
+        )
         assert dead is None or (zero >= dead).all()
         dead = zero
     assert nonzero == [round(0.2 * 24), round(0.2 * 30)]
+    assert (params["table"]["kernel"] != 0).all()
 
 
 def test_the_schedule_is_cubic_between_begin_and_end():
     variant = Prune(sparsity=0.8, begin=0.2, end=0.8, updates=3)
-    kept = [state.kept.tolist()[1] for _, state in _run(variant, 20, optax.sgd(0.01))]
+    kept = [state.kept.tolist()[1] for _, state in masks_of(variant, 20)]
     assert kept[:4] == [30] * 4
     expected = {4: 0, 8: 1, 12: 2, 16: 3}
     for step, number in expected.items():
@@ -101,13 +68,119 @@ def test_the_schedule_is_cubic_between_begin_and_end():
 
 def test_momentum_never_sees_a_removed_weight():
     variant = Prune(sparsity=0.5, begin=0.0, end=0.0)
-    params, state = _run(variant, 6, optax.sgd(0.1, momentum=0.9))[-1]
+    params, state = masks_of(variant, 6, inner=optax.sgd(0.1, momentum=0.9))[-1]
     trace = optax.tree.get(state.inner, "trace")
-    for weight in TABLE:
-        gone = np.asarray(params[weight.path]["kernel"]) == 0
-        removed_later = np.asarray(trace[weight.path]["kernel"])[gone]
+    for path in ("one", "two"):
+        gone = np.asarray(params[path]["kernel"]) == 0
+        removed_later = np.asarray(trace[path]["kernel"])[gone]
         early = 0.9**5 * 5  # what is left of the first step's gradient
         assert np.abs(removed_later).max() < early
+
+
+CHOICES = [
+    dict(),
+    dict(scope="global"),
+    dict(scope="erk"),
+    dict(criterion="random"),
+    dict(criterion="random", scope="erk"),
+    dict(criterion="saliency"),
+    dict(criterion="l1", pattern="filter"),
+    dict(criterion="magnitude", pattern="filter"),
+    dict(pattern="2x4"),
+    dict(pattern="2x4", scope="global"),
+    dict(pattern="4x2", scope="erk", criterion="saliency"),
+    dict(pattern="2:4"),
+    dict(pattern="1:4", criterion="random"),
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_gradual_removes_for_good_and_ends_exactly_as_claimed(choice):
+    settings = dict(begin=0.1, end=0.8, updates=4) | choice
+    if "pattern" not in choice or ":" not in choice["pattern"]:
+        settings["sparsity"] = 0.7
+    variant = Prune(**settings)
+    pattern, before = parse(variant.pattern), None
+    for params, state in masks_of(variant, 12, EVEN):
+        now = {name: np.asarray(mask) for name, mask in state.masks.items()}
+        for name, mask in now.items():
+            np.testing.assert_array_equal(params[name.split("/")[0]]["kernel"] != 0, mask)
+            assert before is None or (mask <= before[name]).all()
+            if not pattern.grouped:
+                whole = np.asarray(pattern.pool(mask.astype(np.int32)))
+                assert set(np.unique(whole)) <= {0, pattern.unit_size(mask.shape)}
+        before = now
+    claims = variant.claims(EVEN)
+    assert claims["weights_prunable"] == 96 + 288
+    assert claims["weights_asked"] == int(state.kept.sum()) == sum(m.sum() for m in now.values())
+
+
+@pytest.mark.parametrize("pattern, keep, group", [("2:4", 2, 4), ("1:2", 1, 2), ("1:4", 1, 4)])
+def test_n_of_m_stands_in_every_group_of_the_inputs(pattern, keep, group):
+    _, state = masks_of(Prune(pattern=pattern, begin=0, end=0.5, updates=2), 6, EVEN)[-1]
+    for mask in state.masks.values():
+        groups = np.moveaxis(np.asarray(mask), -2, -1).reshape(-1, group)
+        assert (groups.sum(1) == keep).all()
+
+
+def test_random_removal_does_not_look_at_the_size():
+    """The largest weights go as often as the smallest."""
+    table = (Weight("one", (64, 64), "linear"),)
+    variant = Prune(sparsity=0.5, criterion="random", begin=0, end=0)
+    _, state = masks_of(variant, 1, table)[-1]
+    rng = np.random.default_rng(1)
+    large = np.abs(rng.normal(size=(64, 64))) > 0.67
+    lost = (~np.asarray(state.masks["one/kernel"])[large]).mean()
+    assert 0.45 < lost < 0.55
+
+
+def test_static_is_before_the_first_step_and_after_what_is_there():
+    seen = []
+
+    def earlier(work, probe):
+        seen.append("earlier")
+        return work
+
+    plan = (Phase("train", 9, earlier), Phase("more", 3))
+    for variant in (Prune(schedule="static"), Prune(schedule="one_shot", begin=0)):
+        made, work, probe = begin(variant, MLPSpec((5,)))
+        first, second = variant.phases(plan)
+        assert (first.name, first.steps, second) == ("train", 9, plan[1])
+        after = first.enter(work, probe)
+        assert seen.pop() == "earlier" and not seen
+        kept = int(mask_state(after.opt_state).kept.sum())
+        assert kept == variant.claims(made.weights)["weights_asked"] == 18 + 1
+        assert (made.params["hidden_0"]["kernel"] != 0).all()
+
+
+def test_one_shot_divides_the_run_or_ends_it():
+    plan = Prune(schedule="one_shot", begin=0.5).phases((Phase("train", 9),))
+    assert [(p.name, p.steps) for p in plan] == [("dense", 4), ("finetune", 5)]
+    plan = Prune(schedule="one_shot", begin=1, end=1).phases((Phase("train", 9),))
+    assert [(p.name, p.steps) for p in plan] == [("train", 9), ("cut", 0)]
+    with pytest.raises(VariantError, match="would start at step 0 of 3"):
+        Prune(schedule="one_shot", begin=0.1).phases((Phase("train", 3),))
+
+
+def test_a_mask_from_the_start_never_changes():
+    variant = Prune(schedule="static", sparsity=0.6, scope="erk")
+    scene = begin(variant, MLPSpec((5,)))
+    made, work = scene.made, cut(scene)
+    tx = made.extend(optax.sgd(0.1), (Phase("train", 10),))
+    ones = jax.tree.map(jnp.ones_like, work.params)
+    updates, state = tx.update(ones, work.opt_state, work.params)
+    for name, mask in mask_state(work.opt_state).masks.items():
+        np.testing.assert_array_equal(state.masks[name], mask)
+    moved = optax.apply_updates(work.params, updates)
+    kept = [int(jnp.count_nonzero(moved[n]["kernel"])) for n in sorted(made.params)]
+    assert kept == state.kept.tolist()
+
+
+@pytest.mark.parametrize("neutral", [Prune(sparsity=0), Prune(sparsity=0, pattern="2:4")])
+def test_nothing_removed_is_the_baseline(neutral):
+    tx, plan = optax.sgd(0.1), (Phase("train", 9),)
+    assert neutral.extend(tx, TABLE, plan) is tx and neutral.phases(plan) is plan
+    assert neutral.claims(TABLE) == {}
 
 
 @pytest.mark.parametrize(
@@ -116,15 +189,26 @@ def test_momentum_never_sees_a_removed_weight():
         (dict(sparsity=1.5), "sparsity 1.5"),
         (dict(sparsity=1.0), "sparsity 1.0"),
         (dict(sparsity=-0.1), "sparsity -0.1"),
-        (dict(scope="row"), "scope 'row'"),
-        (dict(schedule="late"), "schedule 'late'"),
+        (dict(scope="row"), "scope 'row' is unknown; choose uniform, erk or global"),
+        (dict(schedule="late"), "schedule 'late' is unknown; choose gradual, one_shot or static"),
+        (dict(criterion="luck"), "criterion 'luck' is unknown; choose magnitude, random, l1"),
+        (dict(pattern="row"), "pattern 'row' is unknown; choose unstructured, filter, N:M"),
         (dict(begin=0.8, end=0.2), "begin 0.8"),
         (dict(updates=0), "updates 0"),
+        (dict(batches=0), "batches 0"),
+        (dict(iterations=0), "iterations 0"),
+        (dict(criterion="snip"), "snip is not computed within a step; choose schedule one_shot"),
+        (dict(criterion="synflow"), "synflow is not computed within a step"),
+        (dict(criterion="l1"), "l1 scores whole filters, not unstructured; choose pattern filter"),
+        (dict(pattern="filter", scope="global"), "scope global counts weights or equal blocks"),
+        (dict(pattern="2:4", scope="erk"), "scope erk counts weights or equal blocks, not 2:4"),
+        (dict(pattern="2:4", sparsity=0.7), "2:4 removes 0.5, not 0.7; leave sparsity out"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, words):
-    with pytest.raises(VariantError, match=words):
+    with pytest.raises(VariantError, match=words) as caught:
         Prune(**settings)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_pattern_that_matches_nothing_lists_what_there_is():
@@ -132,8 +216,8 @@ def test_a_pattern_that_matches_nothing_lists_what_there_is():
         Prune(weights="block_7*").extend(optax.sgd(0.1), TABLE, (Phase("train", 10),))
 
 
-def test_one_shot_needs_a_step_before_and_after():
-    with pytest.raises(VariantError, match="would start at step 0 of 3"):
-        Prune(schedule="one_shot", begin=0.1).phases((Phase("train", 3),))
-    plan = Prune(schedule="one_shot", begin=0.5).phases((Phase("train", 9),))
-    assert [(p.name, p.steps) for p in plan] == [("dense", 4), ("finetune", 5)]
+def test_a_pattern_that_does_not_divide_is_refused_where_it_is_used():
+    variant = Prune(pattern="2:4")
+    with pytest.raises(VariantError, match="2:4 does not divide the 6 inputs of two"):
+        variant.extend(optax.sgd(0.1), TABLE, (Phase("train", 10),))
+    assert Prune(pattern="2:4", weights="one").claims(TABLE)["weights_asked"] == 12

@@ -1,14 +1,21 @@
 """The layers: the only place of the package where networks contract."""
 
+from efficient.models.layers.attention import Cache as Cache
 from efficient.models.layers.attention import attend as attend
+from efficient.models.layers.attention import attend_one as attend_one
+from efficient.models.layers.attention import remember as remember
 from efficient.models.layers.convolution import Conv as Conv
 from efficient.models.layers.embedding import Embedding as Embedding
 from efficient.models.layers.embedding import Position as Position
 from efficient.models.layers.layer import Operation as Operation
+from efficient.models.layers.layer import Range as Range
 from efficient.models.layers.layer import Slots as Slots
 from efficient.models.layers.layer import Storage as Storage
 from efficient.models.layers.layer import Weighted as Weighted
+from efficient.models.layers.layer import expose as expose
+from efficient.models.layers.layer import follow_inputs as follow_inputs
 from efficient.models.layers.layer import name_layers as name_layers
+from efficient.models.layers.layer import read_slots as read_slots
 from efficient.models.layers.layer import weighted_layers as weighted_layers
 from efficient.models.layers.linear import Linear as Linear
 from efficient.models.layers.noise import Dropout as Dropout
@@ -21,3 +28,7 @@ from efficient.models.layers.normalisation import LayerNorm as LayerNorm
 from efficient.models.layers.normalisation import fold as fold
 from efficient.models.layers.pooling import max_pool as max_pool
 from efficient.models.layers.pooling import mean_pool as mean_pool
+from efficient.models.layers.tap import PROJECTION as PROJECTION
+from efficient.models.layers.tap import collect as collect
+from efficient.models.layers.tap import project as project
+from efficient.models.layers.tap import tap as tap

@@ -3,49 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-Contraction = Callable[[jax.Array, jax.Array], jax.Array]
+Product = Callable[..., jax.Array]
 
 
-def differentiable(
-    forward: Contraction, to_inputs: Contraction, to_kernel: Contraction
-) -> Contraction:
-    """`forward(inputs, kernel)` with the given gradients, each computed only where asked for.
+@dataclass(frozen=True)
+class Contraction:
+    """An operation that is one product, with two more for its gradients.
 
-    The gradient of an operand is skipped where nothing is differentiated with respect to it:
-    the data under the first layer, the kernel of a frozen one. Both gradients are computed in
-    the type of the operands and returned in the type of their primal.
+    Called as `op(inputs, kernel, slots)`. A gradient is computed only where asked for: that of an
+    operand is skipped where nothing is differentiated with respect to it, as the data under the
+    first layer or the kernel of a frozen one. Both are computed in the type of the operands and
+    returned in the type of their primal. Who computes in another arithmetic takes the three
+    products and puts it around each.
 
-    Args:
+    Attributes:
         forward: `(inputs, kernel)` to outputs.
         to_inputs: `(gradient of outputs, kernel)` to the gradient of the inputs.
         to_kernel: `(inputs, gradient of outputs)` to the gradient of the kernel.
     """
 
-    def keep(inputs: Any, kernel: Any) -> tuple[jax.Array, tuple]:
+    forward: Product
+    to_inputs: Product
+    to_kernel: Product
+
+    def __call__(self, inputs: jax.Array, kernel: jax.Array, slots: Any) -> jax.Array:
+        del slots
+        return self.apply(inputs, kernel)
+
+    def apply(self, inputs: jax.Array, kernel: jax.Array, *others: Any) -> jax.Array:
+        """The contraction. `others` are handed to all three products; they have no gradient."""
+        contraction = jax.custom_vjp(self.forward)
+        contraction.defvjp(self._keep, self._pull_back, symbolic_zeros=True)
+        return contraction(inputs, kernel, *others)
+
+    def _keep(self, inputs: Any, kernel: Any, *others: Any) -> tuple[jax.Array, tuple]:
+        others = tuple(other.value for other in others)
         needed = (
             inputs.value if kernel.perturbed else None,
             kernel.value if inputs.perturbed else None,
+            others,
         )
-        return forward(inputs.value, kernel.value), needed
+        return self.forward(inputs.value, kernel.value, *others), needed
 
-    def pull_back(needed: tuple, gradient: jax.Array) -> tuple:
-        inputs, kernel = needed
+    def _pull_back(self, needed: tuple, gradient: jax.Array) -> tuple:
+        inputs, kernel, others = needed
         back = forth = None
         if kernel is not None:
-            back = to_inputs(gradient.astype(kernel.dtype), kernel).astype(kernel.dtype)
+            given = gradient.astype(kernel.dtype)
+            back = self.to_inputs(given, kernel, *others).astype(kernel.dtype)
         if inputs is not None:
-            forth = to_kernel(inputs, gradient.astype(inputs.dtype)).astype(inputs.dtype)
-        return back, forth
-
-    contraction = jax.custom_vjp(forward)
-    contraction.defvjp(keep, pull_back, symbolic_zeros=True)
-    return contraction
+            given = gradient.astype(inputs.dtype)
+            forth = self.to_kernel(inputs, given, *others).astype(inputs.dtype)
+        return back, forth, *(None for _ in others)
 
 
 def accumulator(dtype: jnp.dtype) -> DTypeLike:

@@ -20,8 +20,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from efficient.models.layers.contraction import accumulator, differentiable
-from efficient.models.layers.layer import Slots, Storage, contract
+from efficient.models.layers.contraction import Contraction, accumulator
+from efficient.models.layers.integer import convolve_integers
+from efficient.models.layers.layer import Slots, Storage, contract, expose
 from efficient.models.layers.linear import Initializer, add_bias, dot
 
 Padding = str | tuple[tuple[int, int], ...]
@@ -48,6 +49,7 @@ class Conv(nnx.Module):
 
     kind = "convolution"
     output_axis = 3
+    tapped = False
 
     def __init__(
         self,
@@ -71,7 +73,7 @@ class Conv(nnx.Module):
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """(batch, height, width, inputs) to (batch, height', width', outputs) float32."""
         with jax.named_scope(self.path):
-            return add_bias(contract(self, inputs), self.bias)
+            return expose(self, add_bias(contract(self, inputs), self.bias))
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,12 @@ class Convolve:
         if window == (1, 1) and padding == ((0, 0), (0, 0)):
             return dot(_stride(inputs, self.strides), kernel[0, 0], slots)
         if jnp.issubdtype(inputs.dtype, jnp.integer):
-            return _convolve_integers(inputs, kernel, self.strides, padding)
-        return differentiable(
+            return convolve_integers(inputs, kernel, self.strides, padding)
+        return Contraction(
             partial(_convolve, strides=self.strides, padding=padding),
             partial(_to_inputs, shape=inputs.shape, strides=self.strides, padding=padding),
             partial(_to_kernel, shape=kernel.shape, strides=self.strides, padding=padding),
-        )(inputs, kernel)
+        )(inputs, kernel, slots)
 
     def _resolve(self, size: Sequence[int], window: Sequence[int]) -> tuple[tuple[int, int], ...]:
         if isinstance(self.padding, str):
@@ -139,40 +141,11 @@ def _convolve_groups(
 ) -> jax.Array:
     """A convolution in groups, with the gradients that jax derives."""
     plain = partial(_plain, strides=strides, padding=padding, groups=groups)
-    return differentiable(
+    return Contraction(
         partial(_convolve, strides=strides, padding=padding, groups=groups),
         lambda gradient, w: _transpose(lambda x: plain(x, w), inputs.shape, gradient),
         lambda x, gradient: _transpose(lambda w: plain(x, w), kernel.shape, gradient),
-    )(inputs, kernel)
-
-
-def _convolve_integers(
-    inputs: jax.Array,
-    kernel: jax.Array,
-    strides: Sequence[int],
-    padding: Sequence[tuple[int, int]],
-) -> jax.Array:
-    """Only a CPU convolves integers well; elsewhere they are gathered for a matrix product."""
-    native = partial(_convolve, strides=strides, padding=padding)
-    gathered = partial(_convolve_patches, strides=strides, padding=padding)
-    return lax.platform_dependent(inputs, kernel, cpu=native, default=gathered)
-
-
-def _convolve_patches(
-    inputs: jax.Array,
-    kernel: jax.Array,
-    strides: Sequence[int],
-    padding: Sequence[tuple[int, int]],
-) -> jax.Array:
-    height, width, _, outputs = kernel.shape
-    padded = jnp.pad(inputs, ((0, 0), *padding, (0, 0)))
-    rows, columns = padded.shape[1] - height + 1, padded.shape[2] - width + 1
-    shifted = [
-        _stride(padded[:, top : top + rows, left : left + columns], strides)
-        for top in range(height)
-        for left in range(width)
-    ]
-    return dot(jnp.concatenate(shifted, -1), kernel.reshape(-1, outputs), {})
+    )(inputs, kernel, {})
 
 
 def _to_inputs(

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from efficient.models.layers.layer import Slots, Storage, contract, read_slots
+from efficient.models.layers.layer import Slots, Storage, contract, expose, read_slots
 from efficient.models.layers.linear import Initializer, dot_transposed
 
 SMALL = jax.nn.initializers.normal(0.02)
@@ -27,6 +27,7 @@ class Embedding(nnx.Module):
 
     kind = "embedding"
     output_axis = 0
+    tapped = False
 
     def __init__(
         self, vocabulary: int, width: int, *, rngs: nnx.Rngs, initialiser: Initializer = SMALL
@@ -38,7 +39,8 @@ class Embedding(nnx.Module):
     def __call__(self, tokens: jax.Array) -> jax.Array:
         """(batch, time) int32 to (batch, time, width) float32."""
         with jax.named_scope(self.path):
-            return self.lookup(tokens, self.kernel[...], read_slots(self.slots))
+            vectors = self.lookup(tokens, self.kernel[...], read_slots(self.slots))
+            return expose(self, vectors)
 
     def unembed(self, inputs: jax.Array) -> jax.Array:
         """(batch, time, width) to logits (batch, time, vocabulary) float32."""
@@ -61,6 +63,7 @@ class Position(nnx.Module):
 
     kind = "position"
     output_axis = 0
+    tapped = False
 
     def __init__(
         self, length: int, width: int, *, rngs: nnx.Rngs, initialiser: Initializer = SMALL
@@ -72,7 +75,7 @@ class Position(nnx.Module):
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """(batch, time, width) to the same, time at most the length."""
         with jax.named_scope(self.path):
-            return contract(self, inputs)
+            return expose(self, contract(self, inputs))
 
 
 def take_rows(tokens: jax.Array, kernel: jax.Array, slots: Slots) -> jax.Array:

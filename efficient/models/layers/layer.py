@@ -8,12 +8,13 @@ Rewrites wrap `op`, set `storage` and add `slots`; they never replace the contra
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jax
 from flax import nnx
+from jax import lax
 
 from efficient.models.layers.noise import Noise, draw_key
 
@@ -37,12 +38,25 @@ class Storage:
         bits: bits per stored weight.
         scale_axis: axis of the kernel with one scale per index; None for one scale in all.
         activations: bits of the inputs that it is multiplied with.
+        grid: which numbers a weight can be: "integer", "ternary" or "binary".
+        static: whether the step of the inputs was calibrated, not read off each input.
+        clip: how the largest integer was chosen: absmax, mse or a percentage, see `models.clip`.
     """
 
     dtype: str = "float32"
     bits: int = 32
     scale_axis: int | None = None
     activations: int = 32
+    grid: str = "integer"
+    static: bool = False
+    clip: str = "absmax"
+
+
+class Range(nnx.Variable):
+    """A slot that follows the inputs of its layer: `rule(value, inputs) -> value`, hashable.
+
+    It moves in training mode only, and is part of the state (`rest`), as a Noise slot is.
+    """
 
 
 class Weighted(Protocol):
@@ -52,6 +66,7 @@ class Weighted(Protocol):
     kind: str
     output_axis: int
     position: int
+    tapped: bool
     kernel: nnx.Param
     op: Operation
     slots: nnx.Dict
@@ -66,9 +81,26 @@ def read_slots(slots: nnx.Dict) -> Slots:
     }
 
 
+def follow_inputs(layer: Any, name: str, value: jax.Array, rule: Callable[..., Any]) -> None:
+    """Adds a Range slot; the layer gets an attribute by which `model.eval()` holds it still."""
+    layer.slots[name] = Range(value, rule=rule)
+    layer.deterministic = False
+
+
 def contract(layer: Any, inputs: jax.Array) -> jax.Array:
-    """Runs the layer's own op on its kernel."""
+    """Runs the layer's own op on its kernel; a Range slot moves first."""
+    if not getattr(layer, "deterministic", True):
+        for variable in layer.slots.values():
+            if isinstance(variable, Range):
+                variable[...] = variable.rule(variable[...], lax.stop_gradient(inputs))
     return layer.op(inputs, layer.kernel[...], read_slots(layer.slots))
+
+
+def expose(layer: Any, outputs: jax.Array) -> jax.Array:
+    """Hands the outputs on; a tapped layer also keeps them, until `collect` takes them."""
+    if layer.tapped:
+        layer.outputs = nnx.Intermediate(outputs)
+    return outputs
 
 
 def name_layers(model: nnx.Module) -> nnx.Module:

@@ -2,7 +2,11 @@
 
 Measured on an AMX CPU: bfloat16 operands with a float32 result are 3 to 5 times faster than
 float32, unless a transpose of the weight or of the input is written out, which falls back to
-the speed of float32. So the gradients contract the axes where they lie.
+the speed of float32. So the gradients contract the axes where they lie. The same forms are the
+fast ones without AMX, on 2 cores with AVX512-BF16 and VNNI: of the weight gradient of 256 x 1200 x
+1200, bfloat16 took 3.7 ms plain and 2.1 ms in groups, int8 10 and 3.2, float32 3.7 either way. A
+float32 weight gradient over two axes has its operands copied: without that, a step of the GPT of
+128 tokens took 0.9 of the time, on jax 0.10.2 and on 0.12.0.1.
 """
 
 from __future__ import annotations
@@ -12,14 +16,16 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from efficient.models.layers.contraction import accumulator, differentiable
-from efficient.models.layers.layer import Slots, Storage, contract
+from efficient.models.layers.contraction import Contraction, accumulator
+from efficient.models.layers.integer import OFFSET, dot_shifted
+from efficient.models.layers.layer import Operation, Storage, contract, expose
 
 Initializer = jax.nn.initializers.Initializer
 LECUN = jax.nn.initializers.lecun_normal()
 
-#: Groups into which the rows of a 16-bit weight gradient are split.
+#: Groups into which the rows of a weight gradient are split, and the types for which it is faster.
 _GROUPS = 4
+_NARROW = ("bfloat16", "float16", "int8", "uint8")
 
 
 class Linear(nnx.Module):
@@ -35,6 +41,7 @@ class Linear(nnx.Module):
 
     kind = "linear"
     output_axis = 1
+    tapped = False
 
     def __init__(
         self,
@@ -53,19 +60,7 @@ class Linear(nnx.Module):
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """(..., inputs) to (..., outputs) float32."""
         with jax.named_scope(self.path):
-            return add_bias(contract(self, inputs), self.bias)
-
-
-def dot(inputs: jax.Array, kernel: jax.Array, slots: Slots) -> jax.Array:
-    """(..., i) times (i, o) to (..., o): float32, or int32 for integer operands."""
-    del slots
-    return _dot(inputs, kernel)
-
-
-def dot_transposed(inputs: jax.Array, kernel: jax.Array, slots: Slots) -> jax.Array:
-    """(..., i) times (o, i) to (..., o): contracts the last axis of both."""
-    del slots
-    return _dot_transposed(inputs, kernel)
+            return expose(self, add_bias(contract(self, inputs), self.bias))
 
 
 def add_bias(outputs: jax.Array, bias: nnx.Param | None) -> jax.Array:
@@ -77,37 +72,59 @@ def add_bias(outputs: jax.Array, bias: nnx.Param | None) -> jax.Array:
 
 def _contract_first(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
     """Contracts the last axis of the inputs with the first of the kernel."""
+    if inputs.dtype == jnp.uint8:
+        return dot_shifted(inputs, kernel, 0)
     return _contract(inputs, kernel, (inputs.ndim - 1,), (0,))
 
 
 def _contract_last(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
     """Contracts the last axis of the inputs with the last of the kernel."""
+    if inputs.dtype == jnp.uint8:
+        return dot_shifted(inputs, kernel, 1)
     return _contract(inputs, kernel, (inputs.ndim - 1,), (1,))
 
 
 def _contract_leading(left: jax.Array, right: jax.Array) -> jax.Array:
     """(..., k) and (..., n) to (k, n): contracts all leading axes.
 
-    Sixteen-bit operands of rank 2 are first split in groups: two contracted axes reach the
-    fast path of the CPU, one does not. An accelerator folds the two into one again.
+    A CPU has two fast forms. Narrow operands need two contracted axes, so those of rank 2 are split
+    in groups. Wide ones need one, or they are copied with their axes turned. An accelerator folds
+    all axes into one.
     """
-    if left.ndim == 2 and left.dtype.itemsize == 2 and left.shape[0] % _GROUPS == 0:
+    if left.dtype.name not in _NARROW:
+        left, right = (x.reshape(-1, x.shape[-1]) for x in (left, right))
+    elif left.ndim == 2 and left.shape[0] % _GROUPS == 0:
         left, right = (x.reshape(_GROUPS, -1, x.shape[-1]) for x in (left, right))
     leading = tuple(range(left.ndim - 1))
-    return _contract(left, right, leading, leading)
+    sums = _contract(left, right, leading, leading)
+    if left.dtype == jnp.uint8:
+        sums -= OFFSET * right.astype(jnp.int32).sum(leading).reshape(1, -1)
+    return sums
 
 
 def _contract(
     left: jax.Array, right: jax.Array, left_axes: tuple[int, ...], right_axes: tuple[int, ...]
 ) -> jax.Array:
-    dimensions = ((left_axes, right_axes), ((), ()))
-    result = accumulator(left.dtype)
-    return lax.dot_general(left, right, dimensions, preferred_element_type=result)
+    return lax.dot_general(
+        left,
+        right,
+        ((left_axes, right_axes), ((), ())),
+        # keeps jax from widening two types of bytes to int32
+        precision=None if left.dtype == right.dtype else lax.DotAlgorithmPreset.DEFAULT,
+        preferred_element_type=accumulator(left.dtype),
+    )
 
 
-_dot = differentiable(_contract_first, to_inputs=_contract_last, to_kernel=_contract_leading)
-_dot_transposed = differentiable(
+#: (..., i) times (i, o) to (..., o): float32, or int32 for integer operands.
+dot = Contraction(_contract_first, to_inputs=_contract_last, to_kernel=_contract_leading)
+#: (..., i) times (o, i) to (..., o): contracts the last axis of both.
+dot_transposed = Contraction(
     _contract_last,
     to_inputs=_contract_first,
     to_kernel=lambda inputs, gradient: _contract_leading(gradient, inputs),
 )
+
+
+def turned(operation: Operation) -> Operation | None:
+    """The same contraction of the transposed kernel, where there is one."""
+    return dot_transposed if operation is dot else None

@@ -12,7 +12,7 @@ from flax import nnx
 from jax import lax
 
 from efficient.models.layers.convolution import HE, Convolve, Padding
-from efficient.models.layers.layer import Storage, contract
+from efficient.models.layers.layer import Storage, contract, expose
 from efficient.models.layers.linear import Initializer
 
 EPSILON = 1e-5
@@ -40,6 +40,7 @@ class ConvNorm(nnx.Module):
 
     kind = "convolution"
     output_axis = 3
+    tapped = False
 
     def __init__(
         self,
@@ -66,15 +67,17 @@ class ConvNorm(nnx.Module):
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """(batch, height, width, inputs) to (batch, height', width', outputs) float32."""
         with jax.named_scope(self.path):
-            outputs = contract(self, inputs)
-            if self.folded:
-                return outputs + _spread(self.bias[...])
-            if self.use_running_average:
-                mean, variance = self.mean[...], self.variance[...]
-            else:
-                mean, variance = self._observe(outputs)
-            factor = self.scale[...] * lax.rsqrt(variance + EPSILON)
-            return outputs * _spread(factor) + _spread(self.bias[...] - mean * factor)
+            return expose(self, self._normalise(contract(self, inputs)))
+
+    def _normalise(self, outputs: jax.Array) -> jax.Array:
+        if self.folded:
+            return outputs + _spread(self.bias[...])
+        if self.use_running_average:
+            mean, variance = self.mean[...], self.variance[...]
+        else:
+            mean, variance = self._observe(outputs)
+        factor = self.scale[...] * lax.rsqrt(variance + EPSILON)
+        return outputs * _spread(factor) + _spread(self.bias[...] - mean * factor)
 
     def fold(self) -> None:
         """Folds the running statistics into kernel and bias, in place."""

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from efficient.models.layers.attention import attend
+from efficient.models.layers.attention import Cache, attend, attend_one, remember
 
 QUERIES, KEYS, VALUES = jax.random.normal(jax.random.key(0), (3, 2, 5, 3, 4))
 
@@ -33,3 +33,21 @@ def test_all_scores_are_computed_and_named():
 def test_dropout_sees_the_weights():
     zero = attend(QUERIES, KEYS, VALUES, causal=True, dropout=jnp.zeros_like)
     np.testing.assert_array_equal(zero, 0)
+
+
+def test_token_by_token_is_the_whole():
+    whole = attend(QUERIES, KEYS, VALUES, causal=True)
+    cache, context = remember(KEYS[:, :2], VALUES[:, :2], 7), 7
+    assert cache.keys.shape == cache.values.shape == (2, 3, context, 4)
+    for time in range(2, 5):
+        one = (x[:, time : time + 1] for x in (QUERIES, KEYS, VALUES))
+        mixed, cache = attend_one(*one, cache, jnp.int32(time))
+        np.testing.assert_allclose(mixed, whole[:, time : time + 1], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(cache.keys, remember(KEYS, VALUES, context).keys)
+
+
+def test_what_stands_behind_a_token_is_not_seen():
+    cache = Cache(*(jnp.full((2, 3, 7, 4), fill) for fill in (1e30, -1e30)))
+    one = tuple(x[:, :1] for x in (QUERIES, KEYS, VALUES))
+    mixed, _ = attend_one(*one, cache, jnp.int32(0))
+    np.testing.assert_allclose(mixed, VALUES[:, :1], rtol=1e-6)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from efficient.models.layers.contraction import Contraction
+from efficient.models.layers.integer import OFFSET
 from efficient.models.layers.layer import weighted_layers
 from efficient.models.layers.linear import Linear, dot, dot_transposed
 
@@ -104,3 +106,62 @@ def test_a_wrapped_operation_sees_the_slots():
     np.testing.assert_allclose(layer(inputs(2)), 2 * plain, rtol=1e-6)
     assert "step" in nnx.to_pure_dict(nnx.state(layer, nnx.Param))["slots"]
     assert list(weighted_layers(layer)) == [""]
+
+
+def turned(op, left, right):
+    """The gradient of the kernel alone, and how many axes its product contracts."""
+    jaxpr = jax.make_jaxpr(op.to_kernel)(left, right)
+    equations = [e for e in jaxpr.eqns if e.primitive.name == "dot_general"]
+    assert len(equations) == 1
+    return op.to_kernel(left, right), len(equations[0].params["dimension_numbers"][0][0])
+
+
+@pytest.mark.parametrize("leading", [(8,), (2, 4), (7,)])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+def test_the_weight_gradient_has_the_form_that_a_cpu_is_fast_in(dtype, leading):
+    key = jax.random.key(2)
+    left = jax.random.randint(key, (*leading, 5), -9, 9).astype(dtype)
+    right = jax.random.randint(key, (*leading, 6), -9, 9).astype(dtype)
+    found, contracted = turned(dot, left, right)
+    assert contracted == (1 if dtype == "float32" or leading == (7,) else 2)
+    axes = tuple(range(len(leading)))
+    exact = np.tensordot(np.asarray(left, int), np.asarray(right, int), (axes, axes))
+    np.testing.assert_array_equal(np.asarray(found, int), exact)
+
+
+@pytest.mark.parametrize("leading", [(8,), (2, 4), (7,)])
+def test_unsigned_bytes_stand_for_integers_128_lower(leading):
+    key = jax.random.key(3)
+    low, high = -127, 128
+    x = jax.random.randint(key, (*leading, 5), low, high)
+    g = jax.random.randint(key, (*leading, 6), low, high).astype(jnp.int8)
+    kernel = jax.random.randint(key, (5, 6), low, high).astype(jnp.int8)
+    shifted = (x + OFFSET).astype(jnp.uint8)
+    wide = x.astype(jnp.int32)
+    for product, right in (
+        (dot.forward, kernel),
+        (dot.to_inputs, kernel.T),
+        (dot.to_kernel, g),
+    ):
+        np.testing.assert_array_equal(
+            product(shifted, right), product(wide, right.astype(jnp.int32))
+        )
+
+
+def test_the_products_of_a_contraction_see_further_operands():
+    """Also where the gradient is computed in another trace than the value."""
+
+    def scaled(product):
+        return lambda left, right, factor: product(left, right) * factor
+
+    op = Contraction(*map(scaled, (dot.forward, dot.to_inputs, dot.to_kernel)))
+    x, kernel = inputs(3), jax.random.normal(jax.random.key(1), (5, 6))
+
+    @jax.jit
+    def both(x, kernel, factor):
+        again = jax.checkpoint(lambda x, w: op.apply(x, w, factor).sum())
+        return jax.grad(again, (0, 1))(x, kernel)
+
+    plain = jax.grad(lambda x, w: dot(x, w, {}).sum(), (0, 1))(x, kernel)
+    for left, right in zip(both(x, kernel, jnp.float32(3)), plain, strict=True):
+        np.testing.assert_allclose(left, 3 * right, rtol=1e-5)

@@ -1,0 +1,83 @@
+"""Verdicts on published claims, against scipy's own tests and against their meaning."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import stats
+
+from efficient.compare.summary import CompareError
+from efficient.compare.verdict import (
+    DIRECTION_ONLY,
+    INCONCLUSIVE,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    judge_direction,
+    judge_no_loss,
+)
+
+#: Thousandths, so that no difference is lost in rounding.
+some = st.lists(st.integers(-5000, 5000).map(lambda n: n / 1000), min_size=2, max_size=9)
+
+
+@given(some)
+def test_the_test_of_direction_is_the_one_sided_t_test(differences):
+    assume(len(set(differences)) > 1)
+    found = judge_direction(differences, 1.0)
+    theirs = stats.ttest_1samp(differences, 0, alternative="greater")
+    assert found.p == pytest.approx(theirs.pvalue)
+    both = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((both.low, both.high))
+
+
+@given(some, st.integers(1, 5000).map(lambda n: n / 1000))
+def test_the_test_of_no_loss_is_the_worse_of_two(differences, margin):
+    assume(len(set(differences)) > 1)
+    low = stats.ttest_1samp(differences, -margin, alternative="greater").pvalue
+    high = stats.ttest_1samp(differences, margin, alternative="less").pvalue
+    assert judge_no_loss(differences, margin).p == pytest.approx(max(low, high))
+
+
+@pytest.mark.parametrize(
+    "differences, word",
+    [
+        ((0.9, 1.0, 1.1), REPRODUCED),
+        ((0.30, 0.31, 0.32), DIRECTION_ONLY),
+        ((2.9, 3.0, 3.1), DIRECTION_ONLY),
+        ((-0.1, 0.0, 0.1), NOT_REPRODUCED),
+        ((-1.0, 0.5, 2.0), INCONCLUSIVE),
+        ((0.0, 0.0, 0.0), NOT_REPRODUCED),
+        ((1.0, 1.0), REPRODUCED),
+    ],
+)
+def test_an_effect_of_one_is_judged(differences, word):
+    assert judge_direction(differences, 1.0).word == word
+
+
+@pytest.mark.parametrize(
+    "differences, word",
+    [
+        ((-0.1, 0.0, 0.1), REPRODUCED),
+        ((-2.1, -2.0, -1.9), NOT_REPRODUCED),
+        ((1.9, 2.0, 2.1), NOT_REPRODUCED),
+        ((-2.0, 0.0, 2.0), INCONCLUSIVE),
+    ],
+)
+def test_no_loss_is_judged_by_its_margin(differences, word):
+    assert judge_no_loss(differences, 1.0).word == word
+
+
+def test_what_cannot_be_tested_is_refused():
+    with pytest.raises(CompareError, match="1 pairs"):
+        judge_direction([0.1], 1.0)
+    with pytest.raises(CompareError, match="must be above 0"):
+        judge_direction([0.1, 0.2], -1.0)
+    with pytest.raises(CompareError, match="margin 0"):
+        judge_no_loss([0.1, 0.2], 0)
+
+
+def test_a_verdict_is_one_line():
+    assert str(judge_direction((0.9, 1.0, 1.1), 1.0)) == (
+        "REPRODUCED: +1 [0.752, 1.25], p = 0.0017, n = 3"
+    )

@@ -1,0 +1,28 @@
+"""The contract of every method on tiny images and tiny text."""
+
+from __future__ import annotations
+
+import pytest
+from methods import FIRST, METHODS, cases
+
+from efficient.check import check
+from efficient.cli.override import variant
+
+SLOW = [name for name in METHODS if name not in FIRST]
+
+
+def keeps_its_contract(name):
+    text = METHODS[name]
+    findings = check(text.partition(":")[0], cases=cases(name), variant=variant(text))
+    assert [f"{f.name}: {f.detail}" for f in findings if not f.passed] == []
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_a_method_of_each_family_keeps_its_contract(name):
+    keeps_its_contract(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW)
+def test_every_method_keeps_its_contract(name):
+    keeps_its_contract(name)
