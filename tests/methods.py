@@ -44,8 +44,8 @@ METHODS = {
     "stored-teacher-outputs": "distill:stored=true",
     "sequence-distillation": "distill:level=sequence,temperature=1,amount=512",
 }
-#: One for each family, tried in the default suite; the others are slow.
-FIRST = ("snip", "rigl", "neuron-pruning", "post-training-quantization", "int8-training")
+#: Tried on images in the default suite, one for each family that tests/test_check.py leaves out.
+FIRST = ("rigl", "neuron-pruning", "post-training-quantization", "int8-training")
 #: Cards of methods that the table cannot hold, and where they are tried.
 ELSEWHERE = {
     "small-dense": "it is no variant but another network",

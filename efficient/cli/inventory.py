@@ -57,12 +57,27 @@ def _kinds(file: str, table: str) -> list[Kind]:
     }
     found = []
     for name, kind in _table(tree, table).items():
-        module = _tree(ROOT.parent / (homes[kind].replace(".", "/") + ".py"))
-        made = next(n for n in module.body if isinstance(n, ast.ClassDef) and n.name == kind)
+        module, made = _definition(homes[kind], kind)
         alone = list(homes.values()).count(homes[kind]) == 1
         purpose = _start(ast.get_docstring(module if alone else made))
         found.append(Kind(name, purpose, _fields(made)))
     return found
+
+
+def _definition(module: str, kind: str) -> tuple[ast.Module, ast.ClassDef]:
+    """The module that defines a class, which a package may hand on, and the class."""
+    place = ROOT.parent / module.replace(".", "/")
+    tree = _tree(place / "__init__.py" if place.is_dir() else place.with_suffix(".py"))
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == kind:
+            return tree, node
+    handed = {
+        alias.asname or alias.name: node.module or ""
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return _definition(handed[kind], kind)
 
 
 def _table(tree: ast.Module, name: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from efficient.ledger.bill import Process
 from efficient.ledger.codec import from_dict, to_dict
 from efficient.ledger.record import FINISHED, NONFINITE
 from efficient.ledger.store import RECORD, StoreError, append_line, read_lines, read_record
+from efficient.variants import VariantError
 
 JOURNAL, LOG = "attempts.jsonl", "log.txt"
 #: What a run says of its progress goes to its own file only; observers show it to people.
@@ -82,6 +84,16 @@ class Attempt:
             for logger in loggers:
                 logger.removeHandler(handler)
             handler.close()
+
+    @contextlib.contextmanager
+    def refusable(self) -> Iterator[None]:
+        """A setting that is refused before anything was trained leaves nothing behind."""
+        try:
+            yield
+        except VariantError:
+            if not bills(self.directory):
+                shutil.rmtree(self.directory, ignore_errors=True)
+            raise
 
     def journal(self, bill: Process) -> None:
         """Append this process's cumulative bill; `killed` until it says otherwise."""

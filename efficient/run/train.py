@@ -74,7 +74,8 @@ def train(
                 training = Training.begin(built, attempt, spending, observe or _silent, limit)
             training.caught = caught
             built.load.prepare(training)
-            status = training.run()
+            with attempt.refusable():
+                status = training.run()
             return finish(training, status, Origin(request, started, lineage, out, known))
 
 

@@ -125,7 +125,7 @@ def test_check_says_what_is_broken(command, monkeypatch, passed):
     from efficient.check import Finding
 
     findings = [Finding("finishes", True, "12 steps"), Finding("is neutral", passed, "a detail")]
-    monkeypatch.setattr("efficient.cli.check.examine", lambda name, say: findings)
+    monkeypatch.setattr("efficient.cli.check.examine", lambda name, say, variant: findings)
     done = command("check", "own_method:Mine")
     assert done.code == (0 if passed else 1)
     assert f"own_method:Mine: {1 + passed} of 2 contracts kept" in done.out

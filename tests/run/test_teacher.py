@@ -184,7 +184,8 @@ def test_a_lesson_that_nobody_computed_is_a_shape_and_a_damaged_one_is_asked_for
     trained, tmp_path
 ):
     record = trained(tiny.DIGITS)
-    shutil.copytree(trained.out / record.run_id, tmp_path / record.run_id)
+    lessons = shutil.ignore_patterns("lessons")
+    shutil.copytree(trained.out / record.run_id, tmp_path / record.run_id, ignore=lessons)
     config = taught(tiny.DIGITS, teacher=record.run_id, stored=True)
     examples = load("digits").splits["train"]["targets"].size
     found = teachers(tiny.DIGITS, tmp_path)

@@ -99,8 +99,8 @@ def test_what_nearest_loses_survives_at_random():
         return gradients(op, x, kernel, cotangent, slots)[0][0, 0]
 
     assert found({}) == 0
-    drawn = [found({"rounding": jax.random.key(i)}) for i in range(64)]
-    assert np.mean(drawn) == pytest.approx(exact, abs=float(5 * np.std(drawn) / 8))
+    drawn = [found({"rounding": jax.random.key(i)}) for i in range(25)]
+    assert np.mean(drawn) == pytest.approx(exact, abs=float(5 * np.std(drawn) / 5))
 
 
 # -- int8 ------------------------------------------------------------------------------------------

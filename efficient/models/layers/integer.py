@@ -4,9 +4,9 @@ Inputs are int8, or uint8 that stand for integers 128 lower. The second kind is 
 multiplies bytes without a sign by bytes with one (VNNI): jax 0.10 has a fast kernel for such pairs
 only, later ones for both. All forms give the same integers.
 
-Measured on 2 cores with VNNI, GFLOP/s of 128 x 1200 x 1200 on jax 0.10.2 | 0.12.0.1: float32
-175 | 180, bfloat16 350 | 345; int8 238 | 500; int8, last axes contracted, 266 | 630; uint8 by int8,
-last axes contracted, 680 | 690.
+Measured on 2 cores with VNNI, GFLOP/s of 128 x 1200 x 1200 on jax 0.10.2 | 0.12.0.1, medians:
+float32 173 | 173, bfloat16 350 | 345; int8 238 | 500; int8, last axes contracted, 250 | 545; uint8
+by int8, last axes contracted, 570 | 540 with what the offset takes.
 """
 
 from __future__ import annotations

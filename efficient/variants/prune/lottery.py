@@ -44,7 +44,7 @@ KEPT = "lottery"
 
 @dataclass(frozen=True)
 class Lottery(Variant):
-    """Find a ticket that holds 1 - `sparsity` of the weights in `rounds` rounds of pruning.
+    """Find a ticket of 1 - `sparsity` of the weights in `rounds` rounds.
 
     A run has `rounds` + 1 trainings, phases `round_0` (dense) to the ticket's own. Each pruning
     removes the same share of the survivors.

@@ -40,14 +40,14 @@ def test_token_by_token_is_the_whole():
     cache, context = remember(KEYS[:, :2], VALUES[:, :2], 7), 7
     assert cache.keys.shape == cache.values.shape == (2, 3, context, 4)
     for time in range(2, 5):
-        one = (x[:, time : time + 1] for x in (QUERIES, KEYS, VALUES))
-        mixed, cache = attend_one(*one, cache, jnp.int32(time))
+        query, key, value = (x[:, time : time + 1] for x in (QUERIES, KEYS, VALUES))
+        mixed, cache = attend_one(query, key, value, cache, jnp.int32(time))
         np.testing.assert_allclose(mixed, whole[:, time : time + 1], rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(cache.keys, remember(KEYS, VALUES, context).keys)
 
 
 def test_what_stands_behind_a_token_is_not_seen():
     cache = Cache(*(jnp.full((2, 3, 7, 4), fill) for fill in (1e30, -1e30)))
-    one = tuple(x[:, :1] for x in (QUERIES, KEYS, VALUES))
-    mixed, _ = attend_one(*one, cache, jnp.int32(0))
+    query, key, value = (x[:, :1] for x in (QUERIES, KEYS, VALUES))
+    mixed, _ = attend_one(query, key, value, cache, jnp.int32(0))
     np.testing.assert_allclose(mixed, VALUES[:, :1], rtol=1e-6)
