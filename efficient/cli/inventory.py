@@ -58,7 +58,8 @@ def _kinds(file: str, table: str) -> list[Kind]:
     found = []
     for name, kind in _table(tree, table).items():
         module, made = _definition(homes[kind], kind)
-        alone = list(homes.values()).count(homes[kind]) == 1
+        family = (ROOT.parent / homes[kind].replace(".", "/")).is_dir()
+        alone = list(homes.values()).count(homes[kind]) == 1 and not family
         purpose = _start(ast.get_docstring(module if alone else made))
         found.append(Kind(name, purpose, _fields(made)))
     return found

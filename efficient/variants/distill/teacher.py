@@ -51,7 +51,7 @@ Taught = Callable[[Any, Any], list[Outputs]]
 
 @dataclass(frozen=True)
 class Distill(Variant):
-    """What a teacher knows, as the loss or as the text that a smaller network learns from.
+    """Learn what a teacher knows, through the loss or a text that it wrote.
 
     teacher: a finished run's id, an artefact's folder, or `preset:NAME` or `preset:NAME@SEED`
     (NAME may be a JSON config), which `efficient train` trains first; several with `|` between.
@@ -72,7 +72,7 @@ class Distill(Variant):
     stored: bool = False
     features: str = ""
     hint: float = 1.0
-    level: str = TOKEN
+    level: str = "token"
     amount: int = 65_536
 
     def __post_init__(self) -> None:
