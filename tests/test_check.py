@@ -154,6 +154,17 @@ class Refusing(Variant):
 
 
 @dataclass(frozen=True)
+class Reluctant(Variant):
+    """Sees only when training begins that it fits no network."""
+
+    def phases(self, plan):
+        def refuse(work, probe):
+            raise VariantError("pattern 'x' matches no unit")
+
+        return (replace(plan[0], enter=refuse), *plan[1:])
+
+
+@dataclass(frozen=True)
 class Crashing(Variant):
     """A mistake in the method itself."""
 
@@ -215,6 +226,7 @@ def test_our_own_techniques_keep_every_contract_on_text_too(name):
         (Forgetful, ["the config survives JSON"]),
         (Opaque, ["executed FLOPs can be counted"]),
         (Refusing, ["accepts a network"]),
+        (Reluctant, ["accepts a network"]),
         (Crashing, ["fits the network"]),
         (Wanting, ["a frozen dataclass with defaults"]),
         (Undecorated, ["a frozen dataclass with defaults"]),

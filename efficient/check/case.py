@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.experimental.compilation_cache import compilation_cache
 
 from efficient.config import Config
+from efficient.cost.clock import Clock
+from efficient.data import Dataset
 from efficient.ledger.record import Record
 from efficient.models.gpt import GPTSpec
 from efficient.models.mlp import MLPSpec
 from efficient.run import train
-from efficient.run.build import Built
+from efficient.run.build import Built, build
+from efficient.run.standing import Standing
 from efficient.train.optimizer import Optimizer
 from efficient.workloads import ImageClassification, LanguageModel
 
@@ -48,15 +53,38 @@ CASES = {
 
 @dataclass
 class Case:
-    """A tiny run with the variant, built once; `first` is trained when it is first asked for."""
+    """A tiny run with the variant, built once; `first` is trained when it is first asked for.
+
+    built: before any phase; standing: at the first step; what a run computes before it is zeros.
+    """
 
     config: Config
     built: Built
+    standing: Standing
     out: Path
+
+    @classmethod
+    def begin(cls, config: Config, dataset: Dataset, out: Path) -> Case:
+        """Built, and led to its first step, where a variant may still refuse the network."""
+        built = build(config, dataset, out)
+        frozen = jax.tree.map(_array, built.frozen)
+        standing = Standing.begin(dataclasses.replace(built, frozen=frozen))
+        for index, phase in enumerate(built.plan):
+            standing.move(index)
+            if phase.enter is not None:
+                standing.enter(phase, standing.probe(Clock()))
+            if phase.steps:
+                break
+        return cls(config, built, standing, out)
 
     @functools.cached_property
     def first(self) -> Record:
         return train(self.config, self.out)
+
+
+def _array(leaf: Any) -> jax.Array:
+    shape = isinstance(leaf, jax.ShapeDtypeStruct)
+    return jnp.zeros(leaf.shape, leaf.dtype) if shape else leaf
 
 
 @contextlib.contextmanager

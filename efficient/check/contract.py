@@ -69,7 +69,7 @@ def _parameters(case: Case) -> str:
 
 
 def _fixed_point(case: Case) -> str:
-    built, before = case.built, case.built.initial()
+    built, before = case.standing.built, case.standing.state
     after, _ = jax.eval_shape(
         functools.partial(train_step, built.program), before, _batch(built), built.frozen
     )
@@ -84,24 +84,18 @@ def _fixed_point(case: Case) -> str:
 
 
 def _finite(case: Case) -> str:
-    built, state = case.built, case.built.initial()
+    built, state = case.standing.built, case.standing.state
     state = state._replace(opt_state=state.params)
     keep = optax.GradientTransformation(lambda params: params, _keep)
     program = dataclasses.replace(built.program, optimizer=keep, kept=lambda state: jnp.zeros(0))
     step = jax.jit(functools.partial(train_step, program))
-    after, metrics = step(state, _batch(built), jax.tree.map(_array, built.frozen))
+    after, metrics = step(state, _batch(built), built.frozen)
     grads = flatten(jax.device_get(after.opt_state))
     if wrong := [name for name, g in sorted(grads.items()) if not np.isfinite(g).all()]:
         raise BrokenError(f"the gradient of {wrong[0]} is not finite")
     if not any(g.any() for g in grads.values()):
         raise BrokenError("the gradient is zero everywhere: does something stop it?")
     return f"loss {float(metrics.loss):.3f}"
-
-
-def _array(leaf: Any) -> jax.Array:
-    """What the objective reads, and zeros for what a run computes before its first step."""
-    shape = isinstance(leaf, jax.ShapeDtypeStruct)
-    return jnp.zeros(leaf.shape, leaf.dtype) if shape else leaf
 
 
 def _keep(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:

@@ -19,7 +19,6 @@ from efficient.check.contract import STAGES, BrokenError, constructible
 from efficient.config import Config, find_type
 from efficient.data import load
 from efficient.run import train
-from efficient.run.build import build
 from efficient.variants import VARIANTS, Variant, VariantError
 
 #: What a method that is broken may raise.
@@ -84,7 +83,7 @@ def _examine(
         variant = dataclasses.replace(variant, **{"teacher": teacher})
     config = dataclasses.replace(config, variants=(variant,))
     try:
-        case = Case(config, build(config, dataset, out), out)
+        case = Case.begin(config, dataset, out)
     except VariantError as error:
         return [Finding(f"{label}: fits the network", True, f"refused: {error}")], True
     except FAULTS as error:

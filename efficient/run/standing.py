@@ -13,12 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from efficient.config import typed, untyped
+from efficient.cost.clock import Clock
 from efficient.cost.effective import Effective
 from efficient.models.network import NETWORKS
 from efficient.run.build import Built
 from efficient.train import checkpoint
+from efficient.train.probe import Probe
 from efficient.train.step import TrainState, graft
-from efficient.variants import Phase, Probe, Work
+from efficient.variants import Phase, Work
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +67,26 @@ class Standing:
         """The `(params, rest)` that count."""
         chosen = self.best if self.best is not None else self.state
         return chosen.params, chosen.rest
+
+    def probe(self, clock: Clock) -> Probe:
+        """What a phase may measure on the weights as they are; its seconds go to `clock`."""
+        built = self.built
+
+        def loss_of(params, rest, batch):
+            outputs, _ = built.program.apply(params, rest, batch.inputs)
+            return built.program.objective(outputs, batch, built.frozen)
+
+        return Probe(
+            loss_of=loss_of,
+            apply=built.program.apply,
+            window=built.config.workload.window,
+            data=built.data,
+            rest=self.state.rest,
+            examples=built.examples,
+            batch_size=built.config.batch_size,
+            clock=clock,
+            platform=built.platform,
+        )
 
     def enter(self, phase: Phase, probe: Probe) -> None:
         """Change the work before a phase."""

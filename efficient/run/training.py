@@ -22,7 +22,6 @@ from efficient.run.curve import CURVE, Curve
 from efficient.run.spending import Spending
 from efficient.run.standing import Standing
 from efficient.train.loop import Compiled, Evaluation, Stretch
-from efficient.train.probe import Probe
 from efficient.train.step import TrainState
 from efficient.variants import Composition, Phase
 
@@ -132,7 +131,7 @@ class Training:
             self.standing.move(index)
         if phase.enter is None:
             return
-        probe = self._probe()
+        probe = self.standing.probe(self.clock)
         with self.clock.lap("build"):
             self.standing.enter(phase, probe)
         self.spending.charge("flops_scoring", probe.flops)
@@ -237,25 +236,6 @@ class Training:
     @property
     def _folder(self) -> Path:
         return self.attempt.directory / "checkpoints"
-
-    def _probe(self) -> Probe:
-        built = self.built
-
-        def loss_of(params, rest, batch):
-            outputs, _ = built.program.apply(params, rest, batch.inputs)
-            return built.program.objective(outputs, batch, built.frozen)
-
-        return Probe(
-            loss_of=loss_of,
-            apply=built.program.apply,
-            window=built.config.workload.window,
-            data=built.data,
-            rest=self.state.rest,
-            examples=built.examples,
-            batch_size=built.config.batch_size,
-            clock=self.clock,
-            platform=built.platform,
-        )
 
 
 def executed(compiled: Compiled | None, platform: str) -> int | None:
