@@ -39,6 +39,11 @@ def test_every_method_has_a_card_and_every_card_a_method():
     assert set(CARDS) == {*METHODS, *ELSEWHERE}
 
 
+def test_the_list_of_methods_leads_to_every_card():
+    linked = re.findall(r"\(variants/([\w-]+)\.md\)", Path("docs/methods.md").read_text())
+    assert sorted(linked) == sorted(CARDS)
+
+
 @pytest.mark.parametrize("name", CARDS)
 def test_a_card_has_its_headings_and_a_source(name):
     text = CARDS[name].read_text()

@@ -102,7 +102,7 @@ def test_accounting_explains_every_column_and_lap():
     assert [name for name in (*columns, *LAPS) if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [ROOT / "README.md", *DOCS.glob("*.md")], ids=lambda p: p.name)
 def test_links_between_documents_lead_somewhere(path):
     targets = re.findall(r"\]\(([^)#:]+?)(?:#[\w-]+)?\)", path.read_text())
     assert [target for target in targets if not (path.parent / target).exists()] == []
