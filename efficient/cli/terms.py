@@ -25,8 +25,8 @@ def terms(arguments: argparse.Namespace) -> Terms:
     from efficient.run.terms import Terms
 
     site, budget = site_and_budget(arguments)
-    measured = arguments.peak == "measured"
-    return Terms(site, budget, measured, lambda complaints: agree(complaints, arguments.yes))
+    measured, yes = arguments.peak == "measured", arguments.yes
+    return Terms(site, budget, measured, lambda complaints: agree(complaints, yes), yes)
 
 
 def site_and_budget(arguments: argparse.Namespace) -> tuple[Site, Budget]:

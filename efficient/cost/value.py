@@ -41,12 +41,12 @@ def program(jaxpr: Traced) -> Jaxpr:
 
 
 def bucket(name: str) -> str:
-    """The short name of a dtype for display: "f32", "bf16", "fp8", "int4", "bf16*int8", ...
+    """The short name of a type of operands for display: "f32", "fp8", "int4", "bf16*int8", ...
 
     Formats of one width that machines multiply at one speed share a name: all 8-bit floats are
     "fp8", signed and unsigned integers are one.
     """
-    return "*".join(map(_bucket, name.split("*")))
+    return "*".join(dict.fromkeys(map(_bucket, name.split("*"))))
 
 
 def _bucket(name: str) -> str:

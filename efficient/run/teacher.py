@@ -122,6 +122,7 @@ class _School:
         options = ["--out", str(self.out), "--json"]
         options += ["--data-dir", str(self.data_dir)] if self.data_dir else []
         options += ["--budget", str(self.terms.budget)] if self.terms.budget.limits else []
+        options += ["--yes"] if self.terms.agreed else []
         options += ["--peak", "measured"] if self.terms.measured else []
         return options + (["--quiet"] if self.quiet else [])
 

@@ -22,13 +22,15 @@ def refuse(complaints: Sequence[str]) -> bool:
 class Terms:
     """site: place, chip, prices; budget: of the whole attempt; measured: calibrate for the peak.
 
-    agree: asked before the first step when the prediction is over the budget or cannot be judged.
+    agree: asked before the first step when the prediction is over the budget or cannot be judged;
+    agreed: the answer was given beforehand, and holds for the teachers that are trained first.
     """
 
     site: Site = field(default_factory=Site.from_environment)
     budget: Budget = field(default_factory=lambda: Budget(()))
     measured: bool = False
     agree: Callable[[Sequence[str]], bool] = refuse
+    agreed: bool = False
 
     @property
     def timed(self) -> bool:

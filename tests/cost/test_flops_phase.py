@@ -145,6 +145,7 @@ BUCKETS = {
     "complex64": "c64",
     "bool": "bool",
     "bfloat16*int8": "bf16*int8",
+    "int8*uint8": "int8",
 }
 
 

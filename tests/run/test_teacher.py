@@ -15,11 +15,13 @@ import tiny
 from efficient.data import load
 from efficient.ledger.store import read_record
 from efficient.models.signature import Signature
+from efficient.predict.budget import Budget
 from efficient.run import train
 from efficient.run.lesson import Teachers
 from efficient.run.outline import outline
 from efficient.run.parent import parents
 from efficient.run.teacher import train_teachers
+from efficient.run.terms import Terms
 from efficient.variants import Distill, VariantError
 
 SIGNATURES = {
@@ -96,6 +98,18 @@ def test_a_teacher_that_fails_is_named(preset, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
     with pytest.raises(VariantError, match="failed with exit 1"):
         train_teachers(taught(tiny.DIGITS, teacher=preset), tmp_path)
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_who_agreed_beforehand_agreed_to_the_teacher_too(preset, tmp_path, monkeypatch, agreed):
+    said, echo = tmp_path / "said", tmp_path / "echo"
+    echo.write_text(f'#!/bin/sh\necho "$@" > {said}\nexit 1\n')
+    echo.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(echo))
+    terms = Terms(budget=Budget.parse("1e9 FLOP"), agreed=agreed)
+    with pytest.raises(VariantError, match="failed with exit 1"):
+        train_teachers(taught(tiny.DIGITS, teacher=preset), tmp_path, terms=terms)
+    assert ("--yes" in said.read_text().split()) == agreed
 
 
 @pytest.mark.parametrize(
