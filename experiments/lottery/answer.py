@@ -59,7 +59,7 @@ def less(a: list[float], b: list[float]) -> list[float]:
 def reading(records: list[Record]) -> str:
     """What finding a ticket costs."""
     spent = {
-        arm: [r.cost.flops_executed for r in records if r.arm == arm]
+        arm: [r.cost.flops_executed for r in records if r.arm == arm and r.cost.flops_executed]
         for arm in ("baseline", "ticket @ 3.58 %")
     }
     once, found = (sum(values) / len(values) for values in spent.values())
