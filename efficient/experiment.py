@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Arm:
 
     label: str
     config: Config
+    _: KW_ONLY
     teacher: str = ""
     start: str = ""
     reference: str = ""

@@ -27,6 +27,25 @@ STUDENT = Arm(
 QUESTION = Experiment("Does a teacher help?", (TEACHER, BASELINE, STUDENT), seeds=2)
 
 
+OURS = sorted(path.parent for path in Path("experiments").glob("*/experiment.py"))
+
+
+@pytest.mark.parametrize("folder", OURS, ids=lambda path: path.name)
+def test_an_arm_of_ours_needs_arms_that_stand_before_it_and_can_be_what_they_are_for(folder):
+    whole = load(folder)
+    for scale in ("", *dict(whole.scales)):
+        before: dict[tuple[str, str], Arm] = {}
+        for arm in whole.at(scale).arms:
+            work = arm.config.workload.name
+            for label in (arm.teacher, arm.start, arm.reference, *(arm.as_long_as or ("", ""))[1:]):
+                assert not label or (work, label) in before, f"{arm.label}: {label}"
+            if arm.start:
+                assert before[work, arm.start].config.model == arm.config.model, arm.label
+            taught = any(hasattr(variant, "teacher") for variant in arm.config.variants)
+            assert taught == bool(arm.teacher), arm.label
+            before[work, arm.label] = arm
+
+
 def labels(planned):
     return [(item.arm.label, item.seed) for item in planned]
 

@@ -1,6 +1,7 @@
 """What do pruning, quantization and distillation cost on MNIST, and what do they save?"""
 
 import dataclasses
+from typing import Any
 
 from efficient.config import Config, load_preset
 from efficient.experiment import Arm, Experiment
@@ -12,7 +13,7 @@ PERCEPTRON, CNN = load_preset("mnist_mlp"), load_preset("mnist_cnn")
 STUDENT = dataclasses.replace(PERCEPTRON, model=MLPSpec(hidden=(80, 30)))
 
 
-def arm(label: str, config: Config, *variants, minutes: float, **needs: str) -> Arm:
+def arm(label: str, config: Config, *variants, minutes: float, **needs: Any) -> Arm:
     return Arm(label, dataclasses.replace(config, variants=variants), minutes=minutes, **needs)
 
 

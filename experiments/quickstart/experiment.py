@@ -1,6 +1,7 @@
 """Baseline, pruned, quantized and distilled models of two modalities through one loop."""
 
 import dataclasses
+from typing import Any
 
 from efficient import Config
 from efficient.experiment import Arm, Experiment
@@ -40,9 +41,9 @@ WIDE_LANGUAGE = dataclasses.replace(
 def arms(small: Config, wide: Config, seeds: int) -> tuple[Arm, ...]:
     """The teacher first, then the four rows; every row is a network of the same sizes."""
 
-    def arm(label: str, *variants, teacher: str = "", reference: str = "") -> Arm:
+    def arm(label: str, *variants, **needs: Any) -> Arm:
         config = dataclasses.replace(small, variants=variants)
-        return Arm(label, config, teacher, reference, seeds=seeds, minutes=0.2)
+        return Arm(label, config, seeds=seeds, minutes=0.2, **needs)
 
     return (
         Arm("teacher", wide, seeds=1, minutes=0.3),
