@@ -16,10 +16,12 @@ from efficient.train.loop import Compiled, compile_ahead
 
 @dataclass(frozen=True)
 class Ready:
-    """A call that waits for its result, and the bytes that the compiler plans for it."""
+    """A call that waits for its result, the bytes that the compiler plans for it, and those that
+    are kept between calls."""
 
     call: Callable[[], object]
     planned_bytes: int
+    held_bytes: int = 0
 
 
 def name_of(artefact: Artefact) -> str:
@@ -48,19 +50,25 @@ def prepare(artefact: Artefact, task: str, inputs: jax.Array) -> Ready:
 
 
 def _decoder(artefact: Artefact, inputs: jax.Array) -> Ready:
-    """The last token of full texts. The cache is handed on from call to call, and not copied."""
-    prefill = compile_ahead(partial(artefact.predict, method="prefill"), artefact.weights, inputs)
-    caches = prefill.run(artefact.weights, inputs)[1]
+    """The last token of full texts. The cache is handed on from call to call, and not copied; the
+    first call makes it."""
+    fill = partial(artefact.predict, method="prefill")
+    prefill = compile_ahead(fill, artefact.weights, inputs)
+    shapes = jax.eval_shape(fill, artefact.weights, inputs)[1]
     tokens, position = inputs[:, -1], jnp.int32(inputs.shape[1] - 1)
     decode = partial(artefact.predict, method="decode")
-    made = compile_ahead(decode, artefact.weights, tokens, position, caches, donate=(3,))
+    made = compile_ahead(decode, artefact.weights, tokens, position, shapes, donate=(3,))
+    caches = None
 
     def call() -> None:
         nonlocal caches
+        if caches is None:
+            caches = prefill.run(artefact.weights, inputs)[1]
         logits, caches = made.run(artefact.weights, tokens, position, caches)
         jax.block_until_ready(logits)
 
-    return Ready(call, _planned_bytes(prefill))
+    held = sum(cache.size * cache.dtype.itemsize for cache in jax.tree.leaves(shapes))
+    return Ready(call, _planned_bytes(prefill), held)
 
 
 def _has_cache(artefact: Artefact) -> bool:

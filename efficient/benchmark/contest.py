@@ -165,7 +165,7 @@ def _rates(
     rates, comparisons, best, batch = [], [], 0.0, batches[0]
     while True:
         ready = contest.ready(task, batch)
-        needed, free = max(one.planned_bytes for one in ready), free_bytes()
+        needed, free = needed_bytes(ready), free_bytes()
         if free is not None and needed > SHARE * free:
             return rates, comparisons, f"{task}: no batch of {batch}: memory ends"
         contest.tell(f"{task}: throughput at batch {batch}")
@@ -179,6 +179,11 @@ def _rates(
             return rates, comparisons, f"{task}: no batch above {last}: a larger one does not pay"
         if batch > MOST:
             return rates, comparisons, f"{task}: no batch above {last}: that is the most tried"
+
+
+def needed_bytes(ready: Sequence[Ready]) -> int:
+    """Most that they take in turns: the largest program, and what each keeps between its calls."""
+    return max(one.planned_bytes for one in ready) + sum(one.held_bytes for one in ready)
 
 
 def _round(

@@ -18,6 +18,8 @@ from efficient.train.loop import Evaluation
 from efficient.workloads import WORKLOADS, score
 
 SPLIT, BATCH = "test", 256
+#: The score of a record that is of the shipped file, on that split.
+SHIPPED = "artefact"
 
 
 def workload_of(artefact: Artefact) -> Any:
@@ -56,15 +58,16 @@ def examine(artefact: Artefact, workload: Any, dataset: Dataset) -> Score:
 
 
 def recorded(artefact: Artefact) -> Score | None:
-    """What the card, or the record of the run it lies in, says of the same split."""
-    plain = artefact.card.get("scores", {}).get(SPLIT)
-    if plain is not None:
-        return from_dict(Score, plain, "card.scores.test")
+    """What the card, or the record of the run it lies in, says of this very file."""
+    plain = artefact.card.get("scores", {})
+    for name in (SHIPPED, SPLIT):
+        if name in plain:
+            return from_dict(Score, plain[name], f"card.scores.{name}")
     run = artefact.folder.resolve().parent
     if not (run / RECORD).is_file():
         return None
     try:
-        return read_record(run).scores.get(SPLIT)
+        return read_record(run).scores.get(SHIPPED)
     except RecordError:
         return None
 

@@ -16,6 +16,8 @@ from efficient.models.layers import Storage
 
 #: A gain below this promises nothing, and so many zero weights are worth a word.
 LEAST_GAIN, MANY_ZEROS = 1.05, 0.05
+#: Most by which the shares of a type may differ between two that are compared in FLOPs.
+OTHER_TYPES = 0.05
 
 
 def contraction(artefact: Artefact) -> Contraction:
@@ -44,14 +46,16 @@ def contraction(artefact: Artefact) -> Contraction:
 
 def theoretical(made: Contraction, reference: Contraction) -> tuple[float, str]:
     """How many times less there is to multiply, and in what that is counted."""
-    if set(made.dtypes) == set(reference.dtypes):
+    if _alike(made, reference):
         return reference.flops_needed / made.flops_needed, "FLOPs"
     return reference.bit_operations_needed / made.bit_operations_needed, "bit operations"
 
 
 def refusal(artefact: Artefact, made: Contraction, reference: Contraction) -> str:
-    """Why no speed is claimed: it multiplies as much, in numbers as wide. Empty where it may be."""
-    if reference.bit_operations / made.bit_operations >= LEAST_GAIN:
+    """Why no speed is claimed: it multiplies as much, in numbers as wide. Empty where it may be,
+    and where it multiplies more."""
+    ratio = reference.bit_operations / made.bit_operations
+    if ratio >= LEAST_GAIN or ratio * LEAST_GAIN <= 1:
         return ""
     reasons = []
     if made.zeros >= MANY_ZEROS:
@@ -62,6 +66,16 @@ def refusal(artefact: Artefact, made: Contraction, reference: Contraction) -> st
         reasons.append(f"weights of {bits} bits are widened to {made.dtype}")
     reasons = reasons or ["it multiplies as much as the reference, in numbers as wide"]
     return f"{NO_CLAIM}: {'; '.join(reasons)}"
+
+
+def _alike(made: Contraction, reference: Contraction) -> bool:
+    """Whether both multiply the same types of numbers, in about the same shares."""
+    every = made.dtypes.keys() | reference.dtypes.keys()
+    shares = [
+        (made.dtypes.get(dtype, 0) / made.flops, reference.dtypes.get(dtype, 0) / reference.flops)
+        for dtype in every
+    ]
+    return all(abs(mine - theirs) <= OTHER_TYPES for mine, theirs in shares)
 
 
 def _width(storage: Storage | None) -> int:

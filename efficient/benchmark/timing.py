@@ -17,7 +17,7 @@ Call = Callable[[], object]
 Clock = Callable[[], float]
 
 #: Calls before the clock starts; rounds of a comparison, and when one call takes a whole round.
-WARMUP, ROUNDS, FEW_ROUNDS = 2, 11, 5
+WARMUP, ROUNDS, FEW_ROUNDS = 2, 11, 6
 #: Single calls of a latency: at least, at most.
 LEAST_CALLS, MOST_CALLS = 20, 20_000
 PERCENTS = (1, 5, 10, 25, 50, 75, 90, 95, 99)

@@ -11,7 +11,7 @@ from tiny import DIGITS, PRUNE, QUANTIZE, TEXT
 from efficient.benchmark import BenchmarkError, process
 from efficient.benchmark import bench as measure
 from efficient.benchmark.contender import name_of, prepare, tasks
-from efficient.benchmark.contest import _verdict
+from efficient.benchmark.contest import _verdict, needed_bytes
 from efficient.benchmark.examination import examples, recorded, workload_of
 from efficient.data import load as load_dataset
 from efficient.deploy import load
@@ -125,7 +125,8 @@ def test_decoding_hands_its_cache_on(shipped):
     ready = prepare(artefact, "decode", inputs)
     ready.call()
     ready.call()
-    assert ready.planned_bytes > 0
+    assert 0 < ready.held_bytes < ready.planned_bytes
+    assert needed_bytes([ready, ready]) == ready.planned_bytes + 2 * ready.held_bytes
 
 
 def test_examples_begin_again(shipped):
@@ -145,6 +146,9 @@ def test_where_the_name_and_the_recorded_score_are_from(shipped, trained):
     score = {"loss": 0.5, "accuracy": 0.25, "units": 4}
     carded = dataclasses.replace(artefact, card=artefact.card | {"scores": {"test": score}})
     assert to_dict(recorded(carded)) == score
+    shipped_score = score | {"accuracy": 0.5}
+    both = {"scores": {"test": score, "artefact": shipped_score}}
+    assert to_dict(recorded(dataclasses.replace(artefact, card=both))) == shipped_score
     moved = dataclasses.replace(artefact, folder=artefact.folder / "elsewhere")
     assert name_of(moved) == "elsewhere" and recorded(moved) is None
 

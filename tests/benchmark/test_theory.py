@@ -83,6 +83,18 @@ def test_the_same_claims_nothing():
     )
 
 
+def test_a_larger_network_may_be_called_slower():
+    gain, basis, reason = judged(artefact(), artefact(NARROW))
+    assert (gain, basis, reason) == (0.25, "FLOPs", "")
+
+
+def test_types_in_other_shares_are_counted_in_bits():
+    mixed = dataclasses.replace(contraction(artefact()), dtypes={"float32": 1, "int8": 9}, flops=10)
+    other = dataclasses.replace(mixed, dtypes={"float32": 5, "int8": 5})
+    assert theoretical(mixed, other)[1] == "bit operations"
+    assert theoretical(mixed, mixed) == (1, "FLOPs")
+
+
 def test_the_forms_of_a_machine_are_not_counted():
     made = artefact(storage=INT8)
     spec = WIDE
