@@ -24,6 +24,7 @@ class Effective:
 
     def __init__(self, counts: TrainingCount, names: Sequence[str], params: Any):
         self._behind: list[int | None] = [0, 0]
+        self._dense_behind = 0
         self._begin(counts, names, params)
 
     def add(self, kept: np.ndarray) -> None:
@@ -31,22 +32,26 @@ class Effective:
         self._steps += len(kept)
         self._kept += kept.sum(axis=0, dtype=np.int64)
 
-    def move(self, counts: TrainingCount, names: Sequence[str], params: Any) -> None:
+    def move(
+        self, counts: TrainingCount, names: Sequence[str], params: Any, dense_gradients: int = 0
+    ) -> None:
         """From now on another network, or other pruned weights.
 
-        counts: of a step; names: pruned weights, in the order of `kept`.
+        counts: of a step; names: pruned weights, in the order of `kept`; dense_gradients: steps so
+        far in which the gradients of absent weights were read too.
         """
-        self._behind = [self.model, self.total()]
+        self._behind = [self.model, self.total(dense_gradients)]
+        self._dense_behind = dense_gradients
         self._begin(counts, names, params)
 
     def state(self) -> np.ndarray:
         """Everything that was added, as the bytes of a JSON text: (bytes,) uint8."""
-        text = json.dumps([self._behind, self._steps, self._kept.tolist()])
+        text = json.dumps([self._behind, self._dense_behind, self._steps, self._kept.tolist()])
         return np.frombuffer(text.encode(), np.uint8).copy()
 
     def restore(self, state: np.ndarray) -> None:
         """Of the same network as when `state` was taken."""
-        self._behind, self._steps, kept = json.loads(state.tobytes())
+        self._behind, self._dense_behind, self._steps, kept = json.loads(state.tobytes())
         self._kept = np.array(kept, np.int64)
 
     @property
@@ -57,13 +62,13 @@ class Effective:
     def total(self, dense_gradients: int = 0) -> int | None:
         """The same with every weight's contractions scaled by its density.
 
-        dense_gradients: steps in which the gradients of absent weights are read too.
+        dense_gradients: steps so far in which the gradients of absent weights were read too.
         """
-        absent = 0
+        absent, dense = 0, dense_gradients - self._dense_behind
         for name, size, kept in zip(self._names, self._sizes, self._kept.tolist(), strict=True):
             layer = self._counts.layers.get(name.removesuffix("/kernel"))
             if layer is not None and self._steps:
-                saved = layer.total * self._steps - layer.gradient_weights * dense_gradients
+                saved = layer.total * self._steps - layer.gradient_weights * dense
                 absent += saved * (size * self._steps - kept) // (size * self._steps)
         whole = sum(layer.total for layer in self._counts.layers.values())
         return self._plus(1, whole * self._steps - absent)

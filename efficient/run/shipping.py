@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import optax
 from flax import nnx
 
 from efficient.config import to_json, untyped
@@ -99,8 +98,7 @@ def _evidence(training: Training, packed: Packed) -> dict[str, float | int | str
     for variant in made.variants:
         found |= variant.claims(made.weights)
     if training.built.names:
-        state = jax.device_get(training.state.opt_state)
-        masks = _masks(state, training.built.names)
+        masks = jax.device_get(training.standing.masks)
         found["weights_kept"] = sum(int(mask.sum()) for mask in masks.values())
         left = sum(int(np.count_nonzero(packed.arrays[n][~mask])) for n, mask in masks.items())
         found["weights_removed_nonzero"] = left
@@ -121,8 +119,3 @@ def _units(built: Built) -> dict[str, int]:
         name: sum(g.size for g in spec.groups(built.signature) if g.kind in WIDTHS)
         for name, spec in specs.items()
     }
-
-
-def _masks(opt_state: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    masks = optax.tree.get(opt_state, "masks")
-    return {name: np.asarray(masks[name]) for name in names}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from efficient.config import typed, untyped
 from efficient.cost.clock import Clock
@@ -26,12 +27,16 @@ _log = logging.getLogger(__name__)
 
 
 class Best(NamedTuple):
-    """The weights with the lowest loss on validation among those with the fewest kept entries."""
+    """The weights with the lowest loss on validation among those with the fewest kept entries.
+
+    masks: of the pruned weights by name, as they were then.
+    """
 
     kept: int
     loss: float
     params: Any
     rest: Any
+    masks: dict[str, Any]
 
 
 @dataclass
@@ -68,6 +73,11 @@ class Standing:
         chosen = self.best if self.best is not None else self.state
         return chosen.params, chosen.rest
 
+    @property
+    def masks(self) -> dict[str, Any]:
+        """By name of a pruned weight, which entries of the weights that count are present."""
+        return masks_of(self.state) if self.best is None else self.best.masks
+
     def probe(self, clock: Clock) -> Probe:
         """What a phase may measure on the weights as they are; its seconds go to `clock`."""
         built = self.built
@@ -97,6 +107,8 @@ class Standing:
         work = phase.enter(work, probe)
         self.kept = jax.tree.map(jnp.copy, work.kept)  # the state's buffers are donated
         self._replace(work.data, work.frozen)
+        if work.params is not state.params or work.rest is not state.rest:
+            self.best = None  # what was selected has not been through this
         state = state._replace(params=work.params, rest=work.rest, opt_state=work.opt_state)
         self._go_on(self.built.at(self.phase, work.spec), state)
 
@@ -105,14 +117,18 @@ class Standing:
         state = self.state
         if not self.built.plan[phase].steps:
             params, rest = self.selected
-            state = state._replace(params=params, rest=rest)
+            opt_state = state.opt_state
+            if masks := self.masks:
+                opt_state = optax.tree.set(opt_state, masks=masks)
+            state = state._replace(params=params, rest=rest, opt_state=opt_state)
         self.phase = phase
         self._go_on(self.built.at(phase, self.built.spec), state)
 
     def offer(self, kept: int, loss: float) -> None:
         """Select the weights as they are, unless better ones are: a denser one never is."""
         if self.best is None or (kept, loss) < (self.best.kept, self.best.loss):
-            self.best = Best(kept, loss, *jax.tree.map(jnp.copy, self.weights))
+            selected = (*self.weights, masks_of(self.state))
+            self.best = Best(kept, loss, *jax.tree.map(jnp.copy, selected))
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint of everything that a resumed run continues from."""
@@ -139,8 +155,8 @@ class Standing:
         self.effective.restore(found.tree["effective"])
         self.step, self.phase = found.step, found.phase
         if "best" in found.tree and np.isfinite(found.tree["best"][0][1]):
-            (count, loss), params, rest = found.tree["best"]
-            self.best = Best(int(count), float(loss), *jax.tree.map(jnp.asarray, (params, rest)))
+            (count, loss), *selected = found.tree["best"]
+            self.best = Best(int(count), float(loss), *jax.tree.map(jnp.asarray, selected))
         return True
 
     def _go_on(self, built: Built, state: TrainState) -> None:
@@ -148,7 +164,8 @@ class Standing:
         before, self.built, self.state = self.built, built, state
         if built.composition is not before.composition:
             self.state = graft(built.initial(), state)
-            self.effective.move(built.model_count, built.names, built.composition.params)
+            dense = before.composition.dense_gradient_steps(before.steps, self.step)
+            self.effective.move(built.model_count, built.names, built.composition.params, dense)
             self.best = None
 
     def _replace(self, data: dict[str, Any], frozen: dict[str, Any]) -> None:
@@ -171,9 +188,14 @@ class Standing:
     def _tree(self) -> dict[str, Any]:
         tree = {"state": self.state, "effective": self.effective.state()}
         if self.built.config.select == "best":
-            best = self.best or Best(0, np.inf, self.state.params, self.state.rest)
-            tree["best"] = (np.array([best.kept, best.loss]), best.params, best.rest)
+            best = self.best or Best(0, np.inf, *self.weights, masks_of(self.state))
+            tree["best"] = (np.array([best.kept, best.loss]), *best[2:])
         return tree
+
+
+def masks_of(state: TrainState) -> dict[str, Any]:
+    """By name of a pruned weight, which entries are present; empty without pruning."""
+    return optax.tree.get(state.opt_state, "masks", default={})
 
 
 def _effective(built: Built) -> Effective:
