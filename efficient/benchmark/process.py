@@ -8,6 +8,7 @@ back before the last calls, so that they are seen without the compiler.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import subprocess
 import sys
@@ -58,6 +59,7 @@ def measure(folder: Path, batch: int) -> Process:
 
 def observe(folder: Path, batch: int) -> Process:
     """Load, compile and run here, in a process that has done nothing else."""
+    importlib.import_module("safetensors.numpy")  # which `load` imports when it is first needed
     jax.block_until_ready(jax.device_put(np.zeros(1)))
     imported, _ = _peak()
     begin = time.perf_counter()
