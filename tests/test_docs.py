@@ -63,6 +63,7 @@ def tutorial(tmp_path_factory) -> tuple[Path, str]:
     return folder, text
 
 
+@pytest.mark.slow
 def test_tutorial_runs_as_it_is_written(tutorial):
     folder, text = tutorial
     found = commands(text)

@@ -1,6 +1,8 @@
 """Errors beside the printed ones, and the verdict on the claim."""
 
+import runpy
 import statistics
+from pathlib import Path
 
 from efficient.compare.verdict import judge_direction
 from efficient.ledger.record import Record
@@ -32,9 +34,23 @@ def answer(records: list[Record]) -> str:
     parts.append(
         f"Learning rates were searched by {len(searched)} runs of {cost:.0f} s of training in all: "
         + "; ".join(f"{r.arm.removeprefix('search, ')}: {wrong(r)}" for r in searched)
-        + " errors on validation."
+        + f" errors on validation. {chosen(searched)}"
     )
     return "\n\n".join(parts)
+
+
+def chosen(searched: list[Record]) -> str:
+    """Whether the students have the rates that the search says."""
+    found = runpy.run_path(str(Path(__file__).with_name("experiment.py")))["FOUND"]
+    best = {
+        labels: min(
+            (r for r in searched if r.arm.startswith(f"search, {labels}")), key=wrong
+        ).config["optimizer"]["lr"]
+        for labels in found
+    }
+    if best == found:
+        return "The students have the best of them."
+    return f"**The best are {best}, and the students have {found}: train them again.**"
 
 
 def by_seed(records: list[Record], arm: str) -> dict[int, int]:
@@ -52,9 +68,9 @@ def verdict(found: dict[str, dict[int, int]], mean: dict[str, float]) -> str:
             f"**No verdict.** The teacher makes {hard - teacher:.0f} errors fewer than the hard "
             f"student, and the gate asks for {GATE}: there is too little to pass on."
         )
-    pairs = zip(found["hard student"].values(), found["soft student"].values(), strict=True)
+    hard_by, soft_by = found["hard student"], found["soft student"]
     published = PUBLISHED["hard student"] - PUBLISHED["soft student"]
-    judged = judge_direction([a - b for a, b in pairs], published)
+    judged = judge_direction([hard_by[seed] - soft_by[seed] for seed in hard_by], published)
     share = (hard - soft) / (hard - teacher)
     printed = published / (PUBLISHED["hard student"] - PUBLISHED["teacher"])
     return (

@@ -38,6 +38,7 @@ def arms() -> list[Arm]:
             DENSE,
             variants=(Lottery(sparsity=1 - percent / 100, rounds=rounds),),
             train_for=f"{STEPS * (rounds + 1)} steps",
+            evaluations=DENSE.evaluations * (rounds + 1),
         )
         made.append(Arm(ticket, search, minutes=0.2 * (rounds + 1)))
         for control, name in (("reinit", "fresh weights"), ("shuffle", "random places")):
