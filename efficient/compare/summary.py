@@ -151,7 +151,7 @@ def describe(machine: Machine) -> str:
     """One line that tells machines apart: device, processor and cores."""
     count = f"{machine.devices} x " if machine.devices > 1 else ""
     name = machine.cpu if machine.platform == "cpu" else machine.device_kind
-    return f"{count}{name}, {machine.cores} CPU cores"
+    return f"{count}{name}, {machine.cores} CPU core{'s' * (machine.cores != 1)}"
 
 
 def spread(values: Iterable[float]) -> Spread:

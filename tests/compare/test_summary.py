@@ -9,7 +9,7 @@ import statistics
 import pytest
 from fabrication import MACHINE, record, records
 
-from efficient.compare.summary import CompareError, config_changes, notes, rows, spread
+from efficient.compare.summary import CompareError, config_changes, describe, notes, rows, spread
 from efficient.ledger.record import Parent, Score
 
 
@@ -166,6 +166,11 @@ def test_notes_tell_of_machines_seeds_and_sources():
     assert "digits, baseline: its runs were made by different versions" in found
     assert "one seed" not in found
     assert notes(rows([record()])) == ["digits: one seed, so the spread is unknown: baseline"]
+
+
+@pytest.mark.parametrize("cores, said", [(1, "1 CPU core"), (2, "2 CPU cores")])
+def test_a_machine_counts_its_cores_in_words(cores, said):
+    assert describe(dataclasses.replace(MACHINE, cores=cores)).endswith(f", {said}")
 
 
 def test_configurations_differ_by_dotted_field():
