@@ -39,8 +39,9 @@ class Arm:
 
     label: of its rows; teacher, start and reference: labels of other arms of the same workload,
     whose run of the same seed is taken, or seed 0 where that arm has only one; as_long_as: (column,
-    label): train until a cost of `UNITS` is that of seed 0 of another arm; seeds: fewer than the
-    experiment's; minutes: expected for one run on two CPU cores.
+    label): its steps are planned before the run so that the cost, one of `UNITS`, is predicted to
+    be that of seed 0 of another arm; seeds: fewer than the experiment's; minutes: expected for one
+    run on two CPU cores.
     """
 
     label: str
@@ -158,7 +159,10 @@ def load(path: Path | str) -> Experiment:
 def plan(experiment: Experiment, seeds: int | None, out: Path | str) -> list[Planned]:
     """Every run in the order in which it is started: seed by seed, an arm after those it needs."""
     out = Path(out)
-    kept = [r for r in records(out)[0] if r.status == FINISHED] if out.is_dir() else []
+    kept: dict[str, dict[str, Record]] = {}  # by data, then by request
+    for record in records(out)[0] if out.is_dir() else []:
+        if record.status == FINISHED:
+            kept.setdefault(record.data.fingerprint, {}).setdefault(record.request, record)
     planned: dict[tuple[str, str, int], Planned] = {}
     seeds = seeds or experiment.seeds
     for seed in range(seeds):
@@ -266,13 +270,28 @@ def _resolve(arm: Arm, seed: int, planned: dict[tuple[str, str, int], Planned]) 
                 return None
             config = dataclasses.replace(config, **{role: other.record.run_id})
     if arm.as_long_as:
-        column, label = arm.as_long_as
-        other = _other(arm, label, 0, planned)
-        if other.record is None:
-            return None
-        spent = getattr(other.record.cost, column)
-        config = dataclasses.replace(config, train_for=f"{spent:.6g} {UNITS[column]}")
+        length = _length(arm, *arm.as_long_as, planned)
+        return dataclasses.replace(config, train_for=length) if length else None
     return config
+
+
+def _length(arm: Arm, column: str, label: str, planned: dict[tuple[str, str, int], Planned]) -> str:
+    """`train_for` of what another arm cost, or "" while its run is missing."""
+    if column not in UNITS:
+        raise ExperimentError(
+            f"arm {arm.label!r} is as_long_as {column!r}; {nearest(column, UNITS)}"
+        )
+    record = _other(arm, label, 0, planned).record
+    if record is None:
+        return ""
+    spent = getattr(record.cost, column)
+    if spent is None:
+        raise ExperimentError(
+            f"arm {arm.label!r} is as_long_as the {column} of {record.run_id}, which is unknown "
+            f"({record.cost.unknown.get(column, 'not measured')}); choose another of "
+            f"{', '.join(UNITS)}"
+        )
+    return f"{spent:.6g} {UNITS[column]}"
 
 
 def _other(
@@ -286,9 +305,10 @@ def _other(
     )
 
 
-def _finished(config: Config, kept: list[Record]) -> Record | None:
-    """The finished record of this very request: config, data and code."""
-    for record in kept:
-        if record.request == digest(config, record.data.fingerprint, source().digest):
-            return record
+def _finished(config: Config, kept: Mapping[str, Mapping[str, Record]]) -> Record | None:
+    """The record of this very request: config, data and code."""
+    for fingerprint, found in kept.items():
+        request = digest(config, fingerprint, source().digest)
+        if request in found:
+            return found[request]
     return None

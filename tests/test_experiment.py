@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import tiny
 
-from efficient.config import ConfigError
+from efficient import experiment
+from efficient.config import Config, ConfigError, digest
 from efficient.experiment import Arm, Experiment, ExperimentError, load, plan, run
 from efficient.ledger.record import INTERRUPTED
 from efficient.ledger.store import records, write_record
@@ -158,6 +159,39 @@ def test_an_arm_can_be_trained_for_as_much_as_another_took(tmp_path, trained):
     write_record(copied, baseline)
     made = [p.config for p in plan(asked, None, tmp_path) if p.arm.label == "small"]
     assert {config.train_for for config in made} == {f"{baseline.cost.flops_executed:.6g} FLOP"}
+
+
+def test_a_length_that_cannot_be_planned_is_one_line(tmp_path, trained):
+    baseline = trained(SHORT)
+    (tmp_path / baseline.run_id).mkdir()
+    why = {"flops_executed": "a kernel that nobody counts"}
+    cost = dataclasses.replace(baseline.cost, flops_executed=None, unknown=why)
+    write_record(tmp_path / baseline.run_id, dataclasses.replace(baseline, cost=cost))
+    for column, words in (
+        ("flops_executed", r"which is unknown \(a kernel that nobody counts\); choose another of"),
+        ("total_s", "arm 'small' is as_long_as 'total_s'; "),
+    ):
+        small = Arm("small", SHORT, as_long_as=(column, "baseline"))
+        with pytest.raises(ExperimentError, match=words) as caught:
+            plan(Experiment("?", (BASELINE, small)), 1, tmp_path)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_plan_digests_each_config_once_for_each_data(tmp_path, trained, monkeypatch):
+    baseline = trained(SHORT)
+    for number in range(5):
+        folder = tmp_path / f"{baseline.run_id}-{number}"
+        folder.mkdir()
+        write_record(folder, dataclasses.replace(baseline, request=f"other {number}"))
+    asked: list[Config] = []
+
+    def counting(config, *others):
+        asked.append(config)
+        return digest(config, *others)
+
+    monkeypatch.setattr(experiment, "digest", counting)
+    plan(Experiment("?", (BASELINE,)), 3, tmp_path)
+    assert [config.seed for config in asked] == [0, 1, 2]
 
 
 def test_a_run_that_fails_is_named_with_its_last_line(tmp_path):

@@ -74,15 +74,17 @@ def _terms(planned: Sequence[Planned], out: Path, arguments: argparse.Namespace)
     from efficient.cli.terms import site_and_budget
 
     site, budget = site_and_budget(arguments)
-    configs = [item.config or item.arm.config for item in planned if not item.done]
+    missing = [item for item in planned if not item.done]
+    configs = [item.config or item.arm.config for item in missing]
     if budget.limits and configs:
         from efficient.cli.terms import terms
-        from efficient.run.forecast import PARENTS, together
+        from efficient.run.forecast import WARNINGS, together
 
         agreed = terms(arguments)
-        estimate = together(configs, out, arguments.data_dir, agreed)
-        if PARENTS in estimate.assumptions:
-            warn(f"budget: {estimate.assumptions[PARENTS]}")
+        unresolved = sum(item.config is None and bool(item.arm.as_long_as) for item in missing)
+        estimate = together(configs, out, arguments.data_dir, agreed, unresolved)
+        for key in (key for key in WARNINGS if key in estimate.assumptions):
+            warn(f"budget: {estimate.assumptions[key]}")
         agreed.check(estimate)
     return experiment.Terms(budget, site.to_environment(), arguments.peak == "measured")
 

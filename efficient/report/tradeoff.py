@@ -7,7 +7,7 @@ reference that all methods are read against.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from efficient.compare.column import Column
@@ -45,25 +45,37 @@ def tables(rows: Sequence[Row], columns: Sequence[Column]) -> list[Table]:
 
 
 def svg(rows: Sequence[Row], column: Column) -> str | None:
-    """Quality against a cost, a line for each method; `None` where no cost is known."""
-    lines = {
-        method: [(x, row) for row in found.values() if (x := row.cost(column.key))]
-        for method, found in points(rows).items()
-    }
-    lines = {method: sorted(line, key=lambda p: p[0]) for method, line in lines.items() if line}
-    placed = [(row, x) for line in lines.values() for x, row in line]
-    placed += [(row, x) for row in rows if MARK not in row.label and (x := row.cost(column.key))]
-    return plot.render(placed, column, lambda axes: _draw(axes, lines, placed, column))
+    """Quality against a cost, a line for each method; `None` where none is known above 0.
+
+    What costs nothing stands at the left edge, where a tick says 0.
+    """
+    lines = {method: _placed(found.values(), column) for method, found in points(rows).items()}
+    lines = {method: line for method, line in lines.items() if line}
+    references = _placed([row for row in rows if MARK not in row.label], column)
+    placed = [(row, x) for line in (*lines.values(), references) for x, row in line]
+    if not any(x for _, x in placed):
+        return None
+    return plot.render(placed, column, lambda axes: _draw(axes, lines, placed))
 
 
-def _draw(axes: Any, lines: dict[str, Any], placed: Sequence[Any], column: Column) -> None:
+def _placed(rows: Iterable[Row], column: Column) -> list[tuple[float, Row]]:
+    """Rows whose cost is known, by rising cost."""
+    known = [(x, row) for row in rows if (x := row.cost(column.key)) is not None]
+    return sorted(known, key=lambda point: point[0])
+
+
+def _draw(axes: Any, lines: dict[str, Any], placed: Sequence[tuple[Row, float]]) -> None:
+    left = axes.get_xlim()[0]
+    if not all(x for _, x in placed):
+        shown = [tick.get_text() for tick in axes.get_xticklabels()]
+        axes.set_xticks([left, *axes.get_xticks()], ["0", *shown])
     for place, (method, line) in enumerate(lines.items()):
         look = style.Look(
             style.PALETTE[place % len(style.PALETTE)][1],
             style.MARKERS[place % len(style.MARKERS)],
             "",
         )
-        xs, ys = [x for x, _ in line], [row.quality.mean for _, row in line]
+        xs, ys = [x or left for x, _ in line], [row.quality.mean for _, row in line]
         axes.errorbar(
             xs,
             ys,
@@ -79,8 +91,10 @@ def _draw(axes: Any, lines: dict[str, Any], placed: Sequence[Any], column: Colum
         )
     for row, x in placed:
         if MARK not in row.label:
-            axes.scatter([x], [row.quality.mean], color=style.TEXT, s=30, zorder=3)
-            axes.annotate(row.label, (x, row.quality.mean), (4, 5), textcoords="offset points")
+            axes.scatter([x or left], [row.quality.mean], color=style.TEXT, s=30, zorder=3)
+            axes.annotate(
+                row.label, (x or left, row.quality.mean), (4, 5), textcoords="offset points"
+            )
     axes.legend(frameon=False, fontsize=8)
 
 

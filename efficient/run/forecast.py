@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from efficient.config import Config
+from efficient.config import Config, Duration
 from efficient.cost.account import PUE_DEFAULT
 from efficient.data import load as load_dataset
 from efficient.ledger.bill import Estimate, Range
@@ -19,6 +20,7 @@ from efficient.run.counting import TRACED
 from efficient.run.pace import Pace
 from efficient.run.terms import Terms
 from efficient.run.venue import Venue
+from efficient.variants import Variant, VariantError
 
 ESTIMATE = "estimate.json"
 UNCALIBRATED = "this machine is not calibrated: `efficient machine --calibrate` (20 seconds)"
@@ -27,21 +29,18 @@ UNCALIBRATED = "this machine is not calibrated: `efficient machine --calibrate` 
 AROUND = Range(5.0, 15.0, 60.0)
 PARENTS = "parents"
 PARENTLESS = "runs are predicted without the runs that they learn or start from: too little"
+LENGTHS = "lengths"
+LENGTHLESS = "runs are predicted for the length of their config, not for the cost of another arm"
+#: Assumptions of a sum that can be far off.
+WARNINGS = (PARENTS, LENGTHS)
 RANGES = ("train_s", "total_s", "energy_j", "carbon_gco2e", "cost_usd")
 
 
 def forecast(built: Built, pace: Pace | None, venue: Venue) -> Estimate:
     """What a run will consume, as far as it can be known now."""
     flops = built.executed.total
-    estimate = Estimate(
-        made_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        steps=built.steps,
-        flops_executed=None if flops is None else flops * built.steps,
-        memory_bytes=None,
-        **dict.fromkeys(RANGES),
-        assumptions={"steps": f"{built.steps} of batch {built.config.batch_size}"},
-        unknown=built.unknown | {"memory_bytes": "`efficient estimate` predicts it"},
-    )
+    estimate = _begun(built.steps, built.config, None if flops is None else flops * built.steps)
+    estimate = replace(estimate, unknown=built.unknown | estimate.unknown)
     step = pace.seconds(built.chunk, TRACED) if pace else None
     if pace is None or step is None or step.range is None:
         reason = f"no time is known for {', '.join(step.unpriced)}" if step else UNCALIBRATED
@@ -64,11 +63,16 @@ def forecast(built: Built, pace: Pace | None, venue: Venue) -> Estimate:
 
 
 def together(
-    configs: Sequence[Config], out: Path, data_dir: Path | str | None, terms: Terms
+    configs: Sequence[Config],
+    out: Path,
+    data_dir: Path | str | None,
+    terms: Terms,
+    unresolved: int = 0,
 ) -> Estimate:
     """The sum over runs that an experiment lacks; equal arms are predicted once.
 
-    A run whose teacher or start is not trained yet is predicted without it, which is too little.
+    A run is predicted without its teachers and its start, which is too little. unresolved: so many
+    will be trained for as long as another arm, whose cost is not known yet.
     """
     venue = Venue.here(terms.site)
     pace = venue.pace(venue.calibration(terms.timed))
@@ -76,13 +80,12 @@ def together(
     for config in configs:
         arm = _alone(replace(config, seed=0))
         if arm not in found:
-            dataset = load_dataset(arm.workload.data, data_dir)
-            found[arm] = forecast(build(arm, dataset, out, pace), pace, venue)
+            found[arm] = _of_arm(arm, out, data_dir, pace, venue)
     total = _sum([found[_alone(replace(config, seed=0))] for config in configs])
     alone = sum(_alone(config) != config for config in configs)
-    if not alone:
-        return total
-    return replace(total, assumptions=total.assumptions | {PARENTS: f"{alone} {PARENTLESS}"})
+    said = {PARENTS: f"{alone} {PARENTLESS}"} if alone else {}
+    said |= {LENGTHS: f"{unresolved} {LENGTHLESS}"} if unresolved else {}
+    return replace(total, assumptions=total.assumptions | said)
 
 
 def remember(directory: Path, estimate: Estimate) -> None:
@@ -99,6 +102,33 @@ def recall(directory: Path | None) -> Estimate | None:
     if directory is None or not (directory / ESTIMATE).is_file():
         return None
     return from_dict(Estimate, read_json(directory / ESTIMATE), ESTIMATE)
+
+
+def _of_arm(
+    arm: Config, out: Path, data_dir: Path | str | None, pace: Pace | None, venue: Venue
+) -> Estimate:
+    """What one will consume; without steps it converts another run, and takes what is around them.
+
+    That other run need not be there yet, so nothing is built.
+    """
+    if Duration.parse(arm.train_for).count:
+        dataset = load_dataset(arm.workload.data, data_dir)
+        return forecast(build(arm, dataset, out, pace), pace, venue)
+    none = Range(0.0, 0.0, 0.0)
+    return _priced(replace(_begun(0, arm, 0), train_s=none, total_s=AROUND), venue)
+
+
+def _begun(steps: int, config: Config, flops: int | None) -> Estimate:
+    """An estimate without times and what follows from them."""
+    return Estimate(
+        made_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        steps=steps,
+        flops_executed=flops,
+        memory_bytes=None,
+        **dict.fromkeys(RANGES),
+        assumptions={"steps": f"{steps} of batch {config.batch_size}"},
+        unknown={"memory_bytes": "`efficient estimate` predicts it"},
+    )
 
 
 def _total(built: Built, train_s: Range) -> Range:
@@ -145,8 +175,15 @@ def _times(value: Range, factor: float) -> Range:
 
 def _alone(config: Config) -> Config:
     """Without the runs that it would need."""
-    variants = tuple(variant for variant in config.variants if not variant.parents())
+    variants = tuple(variant for variant in config.variants if not _asks(variant))
     return replace(config, variants=variants, start="", reference="")
+
+
+def _asks(variant: Variant) -> bool:
+    """Whether it needs another run, even one that nobody has named yet."""
+    with contextlib.suppress(VariantError):
+        return bool(variant.parents())
+    return True
 
 
 def _sum(estimates: Sequence[Estimate]) -> Estimate:

@@ -24,7 +24,7 @@ from efficient.models.tree import flatten
 from efficient.predict.memory import Memory, recomputed_by_segments
 from efficient.run.counting import Counting, assemble, teacher_flops
 from efficient.run.lesson import Teachers
-from efficient.run.parent import SLOTS
+from efficient.run.parent import SLOTS, initial_spec
 from efficient.variants import Phase, VariantError, compose
 from efficient.variants.variant import Plan, steps_of
 
@@ -82,14 +82,17 @@ def outline(config: Config, dataset: Dataset, out: Path, platform: str) -> Outli
     workload.check(dataset)
     shape, classes = workload.signature(dataset)
     signature = Signature(shape, classes, dataset.kind)
-    model = nnx.merge(*network(config.model, signature))
+    model = nnx.merge(*network(initial_spec(config, out), signature))
     teachers = Teachers(out, signature, workload, dataset)
     made = compose(config.variants, model, config.label_smoothing, teachers)
     data = jax.tree.map(_shape, workload.arrays(dataset, "train"))
     counting = Counting(config, made, data, workload.examples(dataset, "train"), platform)
     steps = Duration.parse(config.train_for).steps(counting)
-    if steps < 1:
-        raise VariantError(f"train_for {config.train_for!r} is less than one step; ask for more")
+    if steps < 1 and not config.start:
+        raise VariantError(
+            f"train_for {config.train_for!r} is less than one step; ask for more, or begin "
+            "with the weights of another run (start)"
+        )
     plan = made.plan((Phase("train", steps),))
     return Outline(
         steps=steps_of(plan),

@@ -8,12 +8,15 @@ trained once, and the student's config, which stands in its record, names it by 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +29,11 @@ from efficient.ledger.store import records
 from efficient.run.parent import UNTRAINED
 from efficient.run.terms import Terms
 from efficient.variants import Variant, VariantError
+
+#: Stands between the names of several teachers.
+SEPARATOR = "|"
+#: How a process ends that a signal stopped: before its handlers stood, or after.
+STOPPED = (130, 143, -signal.SIGINT, -signal.SIGTERM)
 
 
 def train_teachers(
@@ -60,14 +68,16 @@ class _School:
         return config if variants == config.variants else replace(config, variants=variants)
 
     def _taught(self, variant: Variant, student: Config, students: tuple[str, ...]) -> Variant:
-        names = [name for _, name in variant.parents() if name.startswith(UNTRAINED)]
-        for name in names:
+        runs: dict[str, str] = {}
+        for name in (name for _, name in variant.parents() if name.startswith(UNTRAINED)):
             if name in students:
                 raise VariantError(f"teacher {name!r} would have to teach itself; name another")
-            run = self._run(name, student, (*students, name))
-            field = {"teacher": getattr(variant, "teacher", "").replace(name, run)}
-            variant = replace(variant, **field)
-        return variant
+            runs[name] = self._run(name, student, (*students, name))
+        if not runs:
+            return variant
+        given = [name.strip() for name in getattr(variant, "teacher", "").split(SEPARATOR)]
+        field = {"teacher": SEPARATOR.join(runs.get(name, name) for name in given)}
+        return replace(variant, **field)
 
     def _run(self, name: str, student: Config, students: tuple[str, ...]) -> str:
         """The id of the finished run of a teacher, which is trained unless it is there."""
@@ -102,14 +112,14 @@ class _School:
             file.write_text(json.dumps(to_json(config)))
             command = [sys.executable, "-m", "efficient", "train", str(file), *self._options()]
             environment = {**os.environ, **self.terms.site.to_environment()}
-            with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+            with _process(command, environment) as (process, caught):
                 try:
                     answer, _ = process.communicate()
                 except KeyboardInterrupt:
                     process.wait()  # it got the signal too, and saves
                     raise
         Clock.leave_out(time.perf_counter() - begun)
-        if process.returncode in (130, 143):
+        if caught or process.returncode in STOPPED:
             raise KeyboardInterrupt
         if process.returncode:
             raise VariantError(
@@ -125,6 +135,36 @@ class _School:
         options += ["--yes"] if self.terms.agreed else []
         options += ["--peak", "measured"] if self.terms.measured else []
         return options + (["--quiet"] if self.quiet else [])
+
+
+@contextlib.contextmanager
+def _process(
+    command: list[str], environment: dict[str, str]
+) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
+    """A process and the signals that were handed on to it: SIGTERM reaches us alone.
+
+    So it saves and ends before we do.
+    """
+    caught: list[int] = []
+    started: list[subprocess.Popen[bytes]] = []
+
+    def forward(number: int, frame: object) -> None:
+        caught.append(number)
+        for process in started:
+            process.send_signal(number)
+
+    before = None
+    with contextlib.suppress(ValueError):  # not the main thread: the caller's signals stay its own
+        before = signal.signal(signal.SIGTERM, forward)
+    try:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+            started.append(process)
+            if caught:
+                process.terminate()
+            yield process, caught
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _read(name: str) -> Config:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import warnings
 from collections.abc import Callable
@@ -73,7 +74,7 @@ def save(
     facts = {"step": step, "phase": phase, "note": note, "scalars": scalars}
     facts["digest"] = digest(arrays)
     write_json(path.with_suffix(SEAL), facts)
-    for old in sorted(folder.glob(f"step_*{SEAL}"))[:-KEEP]:
+    for old in sorted(folder.glob(f"step_*{SEAL}"), key=_age)[:-KEEP]:
         _remove(old.with_suffix(""))
 
 
@@ -85,7 +86,7 @@ def newest(
     What is damaged is named in `complaints` and passed over.
     """
     paths = {p.with_suffix("") for p in folder.glob("step_*") if p.suffix in ("", SEAL)}
-    for path in sorted(paths, reverse=True):
+    for path in sorted(paths, key=_age, reverse=True):
         try:
             return _read(path, template)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -122,6 +123,11 @@ def _flat(tree: Any) -> dict[str, np.ndarray]:
     """Arrays by name, in the order of the leaves."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def _age(path: Path) -> tuple[int, ...]:
+    """Step and phase as numbers: as text, phase 9 would come after phase 10."""
+    return tuple(map(int, re.findall(r"[0-9]+", path.name)))
 
 
 def _remove(path: Path) -> None:

@@ -1,6 +1,6 @@
 """Verdicts on tickets against the dense network and against their controls."""
 
-from efficient.compare.verdict import Verdict, judge_direction, judge_no_loss
+from efficient.compare.verdict import Verdict, judge_direction, judge_same
 from efficient.ledger.record import Record
 from efficient.report.layout import Cell, Table
 from efficient.report.table import to_markdown
@@ -14,11 +14,11 @@ def answer(records: list[Record]) -> str:
     dense = points(records, "baseline")
     tickets = {share: points(records, f"ticket @ {share} %") for share in (21.1, 3.58, 1.19)}
     fresh = {share: points(records, f"fresh weights @ {share} %") for share in (21.1, 3.58)}
-    no_loss = (
+    same = (
         row(
             f"the ticket of {share} % is as good as the dense network",
             f"within {MARGIN}",
-            judge_no_loss(less(tickets[share], dense), MARGIN),
+            judge_same(less(tickets[share], dense), MARGIN),
         )
         for share in (21.1, 3.58)
     )
@@ -36,7 +36,7 @@ def answer(records: list[Record]) -> str:
         for share in (21.1, 3.58)
     )
     columns = ("claim (points of test accuracy)", "published", "here", "95 %", "p", "verdict")
-    table = to_markdown(Table("", columns, (*no_loss, lost, *own)))
+    table = to_markdown(Table("", columns, (*same, lost, *own)))
     return f"{table}\n\n{reading(records)}"
 
 
@@ -65,7 +65,7 @@ def reading(records: list[Record]) -> str:
     once, found = (sum(values) / len(values) for values in spent.values())
     return (
         f"Finding a ticket of 3.58 % executes {found / once:.0f} times the FLOPs of the dense "
-        "network's training. Claims of no loss are tested with two one-sided tests (their interval "
+        "network's training. Claims of sameness are tested with two one-sided tests (their interval "
         "is the 90 % one), the others with a one-sided paired t-test at 5 %; an effect counts as "
         "the published one from half to twice of it."
     )

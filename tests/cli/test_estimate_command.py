@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny import WORDS
 
 from efficient.report.number import NONE
 
@@ -160,3 +161,13 @@ def test_a_mistake_is_one_line(command, words, code, said):
 def test_help_of_a_config_lists_its_fields(command):
     done = command("estimate", "digits_mlp", "--help")
     assert done.code == 0 and "--model.hidden" in done.out and "--goodput" in done.out
+
+
+def test_a_run_that_only_converts_another_takes_no_flops(command, finished):
+    out, done = finished
+    words = ("--start", done.document["run_id"], "--train-for", "0 steps", *WORDS[2:])
+    words = ("estimate", "digits_mlp", *words, "--variants", "quantize:method=ptq", "--out", out)
+    found = command(*words, "--chip", "H100-SXM", "--json")
+    assert found.code == 0, found.err
+    assert (found.document["steps"], found.document["flops"]["high"]) == (0, 0)
+    assert command(*words).code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from efficient.compare.verdict import (
     NOT_REPRODUCED,
     REPRODUCED,
     judge_direction,
-    judge_no_loss,
+    judge_same,
 )
 
 #: Thousandths, so that no difference is lost in rounding.
@@ -32,11 +34,11 @@ def test_the_test_of_direction_is_the_one_sided_t_test(differences):
 
 
 @given(some, st.integers(1, 5000).map(lambda n: n / 1000))
-def test_the_test_of_no_loss_is_the_worse_of_two(differences, margin):
+def test_the_test_of_sameness_is_the_worse_of_two(differences, margin):
     assume(len(set(differences)) > 1)
     low = stats.ttest_1samp(differences, -margin, alternative="greater").pvalue
     high = stats.ttest_1samp(differences, margin, alternative="less").pvalue
-    assert judge_no_loss(differences, margin).p == pytest.approx(max(low, high))
+    assert judge_same(differences, margin).p == pytest.approx(max(low, high))
 
 
 @pytest.mark.parametrize(
@@ -47,8 +49,6 @@ def test_the_test_of_no_loss_is_the_worse_of_two(differences, margin):
         ((2.9, 3.0, 3.1), DIRECTION_ONLY),
         ((-0.1, 0.0, 0.1), NOT_REPRODUCED),
         ((-1.0, 0.5, 2.0), INCONCLUSIVE),
-        ((0.0, 0.0, 0.0), NOT_REPRODUCED),
-        ((1.0, 1.0), REPRODUCED),
     ],
 )
 def test_an_effect_of_one_is_judged(differences, word):
@@ -64,8 +64,17 @@ def test_an_effect_of_one_is_judged(differences, word):
         ((-2.0, 0.0, 2.0), INCONCLUSIVE),
     ],
 )
-def test_no_loss_is_judged_by_its_margin(differences, word):
-    assert judge_no_loss(differences, 1.0).word == word
+def test_sameness_is_judged_by_its_margin_on_both_sides(differences, word):
+    assert judge_same(differences, 1.0).word == word
+
+
+@pytest.mark.parametrize("differences", [(0.0, 0.0, 0.0), (1.0, 1.0), (98.1 - 98.0, 0.1)])
+@pytest.mark.parametrize("judge", [judge_direction, judge_same])
+def test_pairs_that_do_not_vary_have_no_test(judge, differences):
+    """Not even where they differ by rounding."""
+    found = judge(differences, 1.0)
+    assert found.word == INCONCLUSIVE and math.isnan(found.p) and math.isnan(found.low)
+    assert str(found).endswith(f"no test, the {len(differences)} pairs do not vary")
 
 
 def test_what_cannot_be_tested_is_refused():
@@ -74,7 +83,7 @@ def test_what_cannot_be_tested_is_refused():
     with pytest.raises(CompareError, match="must be above 0"):
         judge_direction([0.1, 0.2], -1.0)
     with pytest.raises(CompareError, match="margin 0"):
-        judge_no_loss([0.1, 0.2], 0)
+        judge_same([0.1, 0.2], 0)
 
 
 def test_a_verdict_is_one_line():

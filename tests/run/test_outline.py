@@ -10,8 +10,10 @@ import jax
 import pytest
 from tiny import DIGITS, PRECISION, PRUNE, QUANTIZE, TEXT
 
-from efficient.config import ConfigError
+from efficient.config import ConfigError, untyped
 from efficient.data import load
+from efficient.ledger.store import write_record
+from efficient.models.network import NETWORKS
 from efficient.run.build import build
 from efficient.run.outline import outline
 from efficient.train.step import train_step
@@ -85,6 +87,18 @@ def test_a_teacher_is_counted(trained):
     built = build(config, dataset, trained.out)
     assert found.teacher_step == built.teacher and found.teacher_step
     assert found.flops_step == built.model_count.total + built.teacher
+
+
+def test_a_run_that_goes_on_from_a_smaller_network_is_of_its_sizes(trained, tmp_path):
+    """What stands in a record as `spec` is what a phase made of the config's network."""
+    baseline, small = trained(DIGITS), replace(DIGITS, model=replace(DIGITS.model, hidden=(6,)))
+    (tmp_path / baseline.run_id).mkdir()
+    spec = untyped(NETWORKS, small.model)
+    write_record(tmp_path / baseline.run_id, replace(baseline, spec=spec))
+    config = replace(DIGITS, start=baseline.run_id, train_for="0 steps")
+    found, like = (outline(c, load("digits"), tmp_path, "cpu") for c in (config, small))
+    assert found.steps == 0 and found.params_total == like.params_total
+    assert (found.model, found.executed) == (like.model, like.executed)
 
 
 def test_a_run_of_no_step_is_refused():

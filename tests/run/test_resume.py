@@ -168,3 +168,13 @@ def test_only_the_newest_checkpoints_stay(tmp_path):
     complaints: list[str] = []
     assert checkpoint.newest(tmp_path, {"a": tree["a"]}, complaints) is None
     assert len(complaints) == checkpoint.KEEP
+
+
+def test_the_tenth_phase_is_newer_than_the_ninth(tmp_path):
+    """The phases of one step: a phase that has none, or one that was entered and then killed."""
+    tree = {"a": jnp.arange(3.0)}
+    for phase in range(8, 12):
+        checkpoint.save(tmp_path, 4, phase, tree, {})
+    assert checkpoint.newest(tmp_path, lambda phase, note: tree, []).phase == 11
+    kept = {path.stem for path in tmp_path.glob("*.json")}
+    assert kept == {f"step_0000000004_phase_{phase}" for phase in (9, 10, 11)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import signal
 import sys
 
 import jax
@@ -16,7 +17,7 @@ from efficient.data import load
 from efficient.ledger.store import read_record
 from efficient.models.signature import Signature
 from efficient.predict.budget import Budget
-from efficient.run import train
+from efficient.run import teacher, train
 from efficient.run.lesson import Teachers
 from efficient.run.outline import outline
 from efficient.run.parent import parents
@@ -98,6 +99,33 @@ def test_a_teacher_that_fails_is_named(preset, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
     with pytest.raises(VariantError, match="failed with exit 1"):
         train_teachers(taught(tiny.DIGITS, teacher=preset), tmp_path)
+
+
+def test_a_name_that_begins_another_is_a_name_of_its_own(tmp_path, monkeypatch):
+    runs = {"preset:a": "RUN-0", "preset:a@1": "RUN-1"}
+    monkeypatch.setattr(teacher._School, "_run", lambda self, name, *others: runs[name])
+    given = taught(tiny.DIGITS, teacher="preset:a | OTHER|preset:a@1")
+    found = train_teachers(given, tmp_path)
+    assert found.variants == (Distill(teacher="RUN-0|OTHER|RUN-1"),)
+
+
+def test_a_signal_to_end_reaches_the_teacher_which_is_waited_for(preset, tmp_path, monkeypatch):
+    """A stand-in that asks its parent to be ended, and writes when the signal is handed on."""
+    saved, child = tmp_path / "saved", tmp_path / "child"
+    child.write_text(
+        f"#!/bin/sh\ntrap 'touch {saved}; exit 143' TERM\nkill -TERM $PPID\n"
+        "for i in 1 2 3 4 5 6 7 8 9; do sleep 0.2; done\n"
+    )
+    child.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(child))
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train_teachers(taught(tiny.DIGITS, teacher=preset), tmp_path)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert saved.exists()
 
 
 @pytest.mark.parametrize("agreed", [False, True])
