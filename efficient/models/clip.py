@@ -46,12 +46,13 @@ def round_to_grid(values: jax.Array, scale: jax.Array, bits: int) -> jax.Array:
 def integer_scale(values: jax.Array, bits: int, axes: tuple[int, ...]) -> jax.Array:
     """Size of one integer step so that the largest magnitude over `axes` is the last integer.
 
-    Keeps the reduced axes as size 1; 1 where all values are 0.
+    Keeps the reduced axes as size 1; 1 where all values are 0, and not a number where one is none:
+    its integer would look like any other.
     """
     values = lax.stop_gradient(values)
     # The largest magnitude; on a CPU that of whole images is found ten times faster so.
     top = jnp.maximum(values.max(axes, keepdims=True), -values.min(axes, keepdims=True))
-    return jnp.where(top > 0, top / largest_integer(bits), 1.0).astype(jnp.float32)
+    return jnp.where(top == 0, 1.0, top / largest_integer(bits)).astype(jnp.float32)
 
 
 def clipped_scale(values: jax.Array, bits: int, axes: tuple[int, ...], clip: str) -> jax.Array:

@@ -16,6 +16,7 @@ from flax import nnx
 from efficient.config import Config, Duration
 from efficient.cost.flops import Count, TrainingCount
 from efficient.data import Dataset
+from efficient.models.outline import outline as network
 from efficient.models.signature import Signature
 from efficient.run.counting import Counting, assemble, begin, teacher_flops
 from efficient.run.lesson import Teachers
@@ -24,7 +25,7 @@ from efficient.run.parent import initial_spec, initial_weights
 from efficient.train import step as stepping
 from efficient.train.loop import Evaluation, Loop
 from efficient.train.step import Program, TrainState
-from efficient.variants import Composition, Phase, VariantError, compose, pruned
+from efficient.variants import Composition, Phase, Variant, VariantError, compose, pruned
 from efficient.variants.variant import Load, Plan, steps_of
 from efficient.workloads import score
 
@@ -184,6 +185,8 @@ def build(
         )
     spec = initial_spec(config, out)
     composition = _compose(config, signature, spec, loading, frozenset())
+    if any(variant.since for variant in composition.variants):
+        _rehearse(composition.variants, signature, spec)
     start = initial_weights(config, out, composition)
     data = jax.device_put(workload.arrays(dataset, "train"))
     platform = jax.devices()[0].platform
@@ -224,6 +227,13 @@ def _compose(
     """A fresh network of the seed, as the variants make it."""
     model = spec.build(signature, nnx.Rngs(config.seed))
     return compose(config.variants, model, config.label_smoothing, loading, reached)
+
+
+def _rehearse(variants: tuple[Variant, ...], signature: Signature, spec: Any) -> None:
+    """Refuse before training what the rewrite of a later phase would refuse; shapes are enough."""
+    model = nnx.merge(*network(spec, signature))
+    for variant in variants:
+        model = variant.rewrite(model)
 
 
 def _reached(plan: Plan, phase: int) -> frozenset[str]:

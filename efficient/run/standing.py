@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,7 +104,9 @@ class Standing:
         assert phase.enter is not None
         built, state = self.built, self.state
         data, frozen = built.data, built.frozen
-        work = Work(built.spec, built.signature, *state[2:], data, frozen, self.kept)
+        rehearse = functools.partial(built.at, len(built.plan) - 1)
+        given = (data, frozen, self.kept, built.key, rehearse)
+        work = Work(built.spec, built.signature, *state[2:], *given)
         work = phase.enter(work, probe)
         self.kept = jax.tree.map(jnp.copy, work.kept)  # the state's buffers are donated
         self._replace(work.data, work.frozen)

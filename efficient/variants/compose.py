@@ -22,7 +22,6 @@ from efficient.variants.variant import (
     Outputs,
     Plan,
     Variant,
-    VariantError,
     Weight,
     weight_table,
 )
@@ -85,7 +84,8 @@ def compose(
         VariantError: techniques that exclude each other, or a setting that does not fit the model.
     """
     variants = tuple(sorted(variants, key=lambda v: (v.rank, type(v).__name__)))
-    _exclude(variants)
+    for variant, other in itertools.permutations(variants, 2):
+        variant.beside(other)
     base = cross_entropy(label_smoothing)
     objective, frozen = base, {}
     for variant in variants:
@@ -123,22 +123,6 @@ def compose(
         nnx.to_pure_dict(rest),
         variants,
     )
-
-
-def _exclude(variants: tuple[Variant, ...]) -> None:
-    """Refuse two that would claim the same weights in the same seam."""
-    for first, second in itertools.combinations(variants, 2):
-        names = [type(variant).__name__.lower() for variant in (first, second)]
-        if type(first) is type(second):
-            raise VariantError(
-                f"{names[0]} stands twice in one run and would claim the same weights; keep one, "
-                "or train the second from the first with --start"
-            )
-        if first.family and first.family == second.family:
-            raise VariantError(
-                f"{names[0]} and {names[1]} would claim the same weights in one run; keep one, or "
-                "train the second from the first with --start"
-            )
 
 
 def pruned(optimizer: optax.GradientTransformation, params: Any) -> tuple[str, ...]:

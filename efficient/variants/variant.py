@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 import optax
 from flax import nnx
 
@@ -108,8 +109,10 @@ class Work:
 
     spec: the sizes of the network; with other sizes, `params`, `rest` and `opt_state` must be cut
     to fit; signature: of its inputs and classes, which never change; data: the arrays of the
-    training split, on the device; frozen: what the objective reads beside the batch, by name. An
-    array is replaced, never changed in place.
+    training split, on the device; frozen: what the objective reads beside the batch, by name; key:
+    (2,) uint32, raw, the seed of the run as data, the same in every phase; rehearse: composes the
+    run as at its end with another spec, and raises what would be raised there. An array is
+    replaced, never changed in place.
     """
 
     spec: Any
@@ -120,6 +123,8 @@ class Work:
     data: dict[str, Any]
     frozen: dict[str, Any]
     kept: dict[str, Any] = field(default_factory=dict)
+    key: jax.Array = field(default_factory=lambda: jnp.zeros(2, jnp.uint32))
+    rehearse: Callable[[Any], Any] = lambda spec: None
 
 
 class Probe(Protocol):
@@ -148,11 +153,15 @@ Enter = Callable[[Work, Probe], Work]
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of steps under one program; `enter` runs on the host before it."""
+    """A stretch of steps under one program; `enter` runs on the host before it.
+
+    resizes: whether `enter` changes the sizes of the network.
+    """
 
     name: str
     steps: int
     enter: Enter | None = None
+    resizes: bool = False
 
 
 Plan = tuple[Phase, ...]
@@ -162,14 +171,24 @@ def steps_of(plan: Plan) -> int:
     return sum(phase.steps for phase in plan)
 
 
-def divide(plan: Plan, step: int, before: str, after: str, enter: Enter) -> Plan:
-    """Split the phase that holds `step` there; the second part begins with `enter`."""
+def divide(
+    plan: Plan, step: int, before: str, after: str, enter: Enter, resizes: bool = False
+) -> Plan:
+    """Split the phase that holds `step` there; the second part begins with `enter`.
+
+    A phase that begins at `step` already keeps its name, and its own `enter` runs first.
+
+    Raises:
+        VariantError: no step is before it, or none after.
+    """
     passed = 0
     for i, phase in enumerate(plan):
         if passed < step < passed + phase.steps:
             first = replace(phase, name=before, steps=step - passed)
-            second = Phase(after, phase.steps - first.steps, enter)
+            second = Phase(after, phase.steps - first.steps, enter, resizes)
             return (*plan[:i], first, second, *plan[i + 1 :])
+        if 0 < step == passed and phase.steps:
+            return (*plan[:i], _chained(phase, enter, resizes), *plan[i + 1 :])
         passed += phase.steps
     raise VariantError(
         f"phase {after!r} would start at step {step} of {passed}; give the run more steps, or "
@@ -180,12 +199,27 @@ def divide(plan: Plan, step: int, before: str, after: str, enter: Enter) -> Plan
 def begin(plan: Plan, enter: Enter) -> Plan:
     """The plan whose first phase begins with `enter`, after what it began with."""
     first, *others = plan
-    earlier = first.enter
+    return (_chained(first, enter), *others)
+
+
+def conclude(plan: Plan, phase: Phase) -> Plan:
+    """The plan with a phase without steps after its last step, ahead of those that follow it.
+
+    So what changes weights stands before what converts them, whoever is asked first.
+    """
+    trained = [i for i, each in enumerate(plan) if each.steps]
+    place = trained[-1] + 1 if trained else 1
+    return (*plan[:place], phase, *plan[place:])
+
+
+def _chained(phase: Phase, enter: Enter, resizes: bool = False) -> Phase:
+    """The phase that begins with `enter`, after what it began with."""
+    earlier = phase.enter
 
     def both(work: Work, probe: Probe) -> Work:
         return enter(earlier(work, probe) if earlier else work, probe)
 
-    return (replace(first, enter=both), *others)
+    return replace(phase, enter=both, resizes=phase.resizes or resizes)
 
 
 @dataclass(frozen=True)
@@ -203,6 +237,20 @@ class Variant:
     def since(self) -> str:
         """The phase from which on `rewrite` holds; empty for the whole run."""
         return ""
+
+    def beside(self, other: Variant) -> None:
+        """Raises VariantError where it cannot share a run with `other`."""
+        names = [type(variant).__name__.lower() for variant in (self, other)]
+        if type(self) is type(other):
+            raise VariantError(
+                f"{names[0]} stands twice in one run and would claim the same weights; keep one, "
+                "or train the second from the first with --start"
+            )
+        if self.family and self.family == other.family:
+            raise VariantError(
+                f"{names[0]} and {names[1]} would claim the same weights in one run; keep one, or "
+                "train the second from the first with --start"
+            )
 
     def phases(self, plan: Plan) -> Plan:
         return plan

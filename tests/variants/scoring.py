@@ -51,7 +51,8 @@ def begin(variant: Prune, spec: Any, signature: Signature = IMAGES, seed: int = 
     """The run of a network with one variant."""
     made = compose((variant,), spec.build(signature, nnx.Rngs(seed)), 0.0, _nothing)
     tx = made.extend(optax.sgd(0.1), (Phase("train", 10),))
-    work = Work(spec, signature, made.params, made.rest, tx.init(made.params), {}, {}, {})
+    state, key = tx.init(made.params), jnp.array([0, seed], jnp.uint32)
+    work = Work(spec, signature, made.params, made.rest, state, {}, {}, {}, key)
     return Scene(made, work, probe(made, signature))
 
 

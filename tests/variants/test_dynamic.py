@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from efficient.models.tree import flatten, nest
 from efficient.variants import Phase, VariantError, Work
-from efficient.variants.prune.dynamic import Drawn, Dynamic
+from efficient.variants.prune.dynamic import Dynamic
 from efficient.variants.prune.state import MaskState, count_kept, mask_state
 from efficient.variants.variant import Weight
 
@@ -32,16 +32,17 @@ def weights_of(seed: int):
     return nest({n: jnp.asarray(rng.normal(size=s), jnp.float32) for n, s in shapes.items()})
 
 
-def work_of(params, opt_state, **kept) -> Work:
-    return Work(None, None, params, {}, opt_state, {}, {}, kept)
+def work_of(params, opt_state, seed: int = 0) -> Work:
+    key = jnp.array([0, seed], jnp.uint32)
+    return Work(None, None, params, {}, opt_state, {}, {}, {}, key)
 
 
 def start(variant: Dynamic, inner=None, seed: int = 0, steps: int = STEPS):
     """The transformation, and the weights and its state at the first step."""
     (phase,) = variant.phases((Phase("train", steps),))
     tx = variant.extend(inner or optax.adam(0.05), TABLE, (phase,))
-    params = weights_of(seed)
-    work = phase.enter(work_of(params, tx.init(params)), None)
+    params = weights_of(0)
+    work = phase.enter(work_of(params, tx.init(params), seed), None)
     return tx, work.params, work.opt_state
 
 
@@ -85,7 +86,7 @@ VALUES = st.lists(st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-40, 3e38]), min_size
 @functools.partial(jax.jit, static_argnums=0)
 def moved(grow, places, slopes, values, share, key):
     """The places of twelve weights after a change."""
-    state = MaskState(jnp.int32(3), {"a": places}, count_kept({"a": places}), Drawn(key, None))
+    state = MaskState(jnp.int32(3), {"a": places}, count_kept({"a": places}), key, None)
     weights = {"a": jnp.where(places, values, 0)}
     masks, kept = Dynamic(grow=grow)._move(state, {"a": slopes}, weights, share)
     return masks["a"], kept[0]
@@ -196,7 +197,9 @@ def test_a_run_that_is_taken_up_again_ends_with_the_same_bits(grow):
         np.testing.assert_array_equal(one, two)
 
 
-def test_chance_follows_the_weights_and_the_seed_and_nothing_else():
+def test_chance_follows_both_seeds_and_nothing_else():
+    """The weights are the same, as where every seed starts from one other run."""
+
     def places(run_seed, seed):
         variant = Dynamic(0.6, "uniform", "random", interval=2, seed=seed)
         tx, params, state = start(variant, optax.sgd(0.0), run_seed)
@@ -273,6 +276,14 @@ def test_no_sparsity_is_the_baseline():
 def test_settings_out_of_range_are_refused(settings, words):
     with pytest.raises(VariantError, match=words):
         Dynamic(**settings)
+
+
+def test_a_network_that_is_cut_after_the_first_step_is_refused():
+    plan = (Phase("whole", 10), Phase("smaller", 14, resizes=True))
+    with pytest.raises(VariantError, match="dynamic has counted its weights when phase 'smaller'"):
+        Dynamic().extend(optax.sgd(0.1), TABLE, plan)
+    first = (Phase("removal", 0, resizes=True), Phase("train", 24))
+    Dynamic().extend(optax.sgd(0.1), TABLE, first)
 
 
 def test_a_pattern_that_matches_nothing_is_refused():

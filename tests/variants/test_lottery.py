@@ -39,8 +39,8 @@ def walk(variant: Lottery, steps: int = 26, seed: int = 0, save=lambda work: wor
     plan = variant.phases((Phase("train", steps),))
     tx = variant.extend(inner or optax.adam(0.05), TABLE, plan)
     params = nnx.to_pure_dict(nnx.state(model(seed), nnx.Param))
-    rest = {"noise": jnp.zeros(2, jnp.uint32)}
-    work = Work(SPEC, SIGNATURE, params, rest, tx.init(params), {}, {})
+    rest, key = {"noise": jnp.zeros(2, jnp.uint32)}, jnp.array([0, seed], jnp.uint32)
+    work = Work(SPEC, SIGNATURE, params, rest, tx.init(params), {}, {}, {}, key)
     update, rng, seen = jax.jit(tx.update), np.random.default_rng(3), {}
     for phase in plan:
         work = phase.enter(work, None) if phase.enter else work
@@ -53,7 +53,7 @@ def walk(variant: Lottery, steps: int = 26, seed: int = 0, save=lambda work: wor
             updates, opt_state = update(slopes, opt_state, params)
             params = optax.apply_updates(params, updates)
         rest = {"noise": work.rest["noise"] + phase.steps}
-        work = Work(SPEC, SIGNATURE, params, rest, opt_state, {}, {}, work.kept)
+        work = Work(SPEC, SIGNATURE, params, rest, opt_state, {}, {}, work.kept, key)
         seen[phase.name] = begun, work
     return seen
 
@@ -281,5 +281,8 @@ def test_what_does_not_fit_the_run_is_refused():
         Lottery().phases((Phase("dense", 30), Phase("finetune", 30)))
     with pytest.raises(VariantError, match=r"out of reach in 1 rounds at output_share 0\.5"):
         Lottery(0.999, rounds=1).kept(LENET, 1)
+    plan = (Phase("whole", 10), Phase("smaller", 10, resizes=True))
+    with pytest.raises(VariantError, match=r"'smaller' cuts the network at step 10; cut it first"):
+        Lottery().extend(optax.sgd(0.1), TABLE, plan)
     with pytest.raises(VariantError, match="matches no layer"):
         Lottery(weights="block_7*").extend(optax.sgd(0.1), TABLE, (Phase("train", 10),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from efficient.cost.flops import count
+from efficient.data import load
 from efficient.models.clip import integer_scale
 from efficient.models.grid import integers_of
 from efficient.models.integer import IntegerOperation
@@ -23,7 +25,8 @@ from efficient.models.layers import Linear, Noise, weighted_layers
 from efficient.models.layers.linear import dot
 from efficient.models.layers.noise import random_bits
 from efficient.models.signature import Signature
-from efficient.variants import Precision, VariantError
+from efficient.run.build import build
+from efficient.variants import Precision, Quantize, VariantError
 from efficient.variants.precision import float8
 from efficient.variants.precision.float8 import Float8Training, require_float8
 from efficient.variants.precision.integer import IntegerTraining, round_at_random
@@ -118,6 +121,17 @@ def test_value_and_gradients_are_close_to_float32(leading, slots):
         assert cosine(own, exact) > 0.999
 
 
+@pytest.mark.parametrize("slots", [{}, {"rounding": jax.random.key(3)}], ids=["nearest", "random"])
+def test_what_is_no_number_is_not_rounded_to_one(slots):
+    """So a run that diverged is seen by its loss."""
+    x, kernel, cotangent = operands(16)
+    op = IntegerTraining(dot)
+    assert jnp.isnan(op(x.at[3, 5].set(jnp.nan), kernel, slots)[3]).all()
+    assert jnp.isnan(op(x, kernel.at[5, 3].set(jnp.nan), slots)[:, 3]).all()
+    found = gradients(op, x, kernel, cotangent.at[3, 5].set(jnp.nan), slots)
+    assert jnp.isnan(found[0][3]).all() and jnp.isnan(found[1][:, 5]).all()
+
+
 def test_numbers_on_the_grid_are_multiplied_exactly():
     key = jax.random.key(1)
     x, kernel, cotangent = (
@@ -167,6 +181,15 @@ def test_every_layer_has_a_stream_of_its_own_that_moves():
     assert all(not layer.slots for layer in linear(rewritten(NEAREST)))
 
 
+def test_streams_are_of_the_seed_of_the_run():
+    def streams(seed):
+        model = INT8.rewrite(tiny.DIGITS.model.build(IMAGE, nnx.Rngs(seed)))
+        return [tuple(np.asarray(layer.slots["rounding"][...]).tolist()) for layer in linear(model)]
+
+    assert streams(0) == streams(0)
+    assert not set(streams(0)) & set(streams(1))
+
+
 def linear(model):
     return [layer for layer in weighted_layers(model).values() if layer.kind == "linear"]
 
@@ -180,6 +203,34 @@ def test_what_ships_computes_what_training_computed():
     integers, step = integers_of(layer)
     shipped = IntegerOperation(dot, layer.storage.activations, layer.output_axis)
     np.testing.assert_array_equal(layer(x), shipped(x, integers, {"kernel_step": step}))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [Quantize(bits=4), Quantize(activations=32), Quantize(method="lsq"), Quantize(grid="ternary")],
+    ids=["bits", "activations", "lsq", "grid"],
+)
+def test_a_layer_that_would_be_rounded_twice_is_refused(other):
+    with pytest.raises(VariantError, match=r"round hidden_0 again.* int8 .*weights.*--start") as e:
+        other.rewrite(rewritten(INT8))
+    assert "\n" not in str(e.value)
+    other.rewrite(rewritten(Precision()))  # what is in 16 bits may be rounded
+
+
+def test_a_layer_that_is_rounded_so_already_is_left_as_it_is():
+    for method in ("qat", "ptq"):
+        model = Quantize(method=method).rewrite(rewritten(INT8))
+        for layer in linear(model):
+            assert isinstance(layer.op, IntegerTraining) and set(layer.slots) == {"rounding"}
+    apart = dataclasses.replace(INT8, weights="hidden_0")
+    model = Quantize(bits=4, weights="head").rewrite(rewritten(apart))
+    assert [layer.storage.bits for layer in linear(model)] == [8, 4]
+
+
+def test_a_conversion_that_would_round_again_is_refused_before_training():
+    config = dataclasses.replace(tiny.DIGITS, variants=(INT8, Quantize(method="ptq", bits=4)))
+    with pytest.raises(VariantError, match="round hidden_0 again"):
+        build(config, load("digits"), Path("nowhere"))
 
 
 @pytest.mark.parametrize("config", [tiny.DIGITS, tiny.TEXT], ids=["digits", "text"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from scoring import begin, cut
 
 from efficient.models.mlp import MLPSpec
-from efficient.variants import Phase, Prune, VariantError
+from efficient.variants import Phase, Prune, VariantError, Work
 from efficient.variants.prune.pattern import parse
 from efficient.variants.prune.state import mask_state
 from efficient.variants.variant import Weight
@@ -64,6 +66,37 @@ def test_the_schedule_is_cubic_between_begin_and_end():
         sparsity = 0.8 * (1 - (1 - number / 3) ** 3)
         assert kept[step] == round((1 - sparsity) * 30)
     assert kept[16:] == [6] * 4
+
+
+@pytest.mark.parametrize("begin, end, updates", [(0, 1, 10), (1 / 3, 1, 4), (0.9, 0.95, 8)])
+def test_a_ramp_to_the_end_of_the_run_reaches_its_target(begin, end, updates):
+    variant = Prune(sparsity=0.8, begin=begin, end=end, updates=updates)
+    for steps in (12, 30, 1000):
+        ramp = variant.ramp(steps)
+        assert 0 <= ramp.begin <= ramp.last < steps
+        assert ramp.shares[-1] == 1
+    _, state = masks_of(variant, 12)[-1]
+    assert state.kept.tolist() == [round(0.2 * 24), round(0.2 * 30)]
+
+
+@pytest.mark.parametrize("begin, steps", [(1.0, 10), (0.96, 10), (0.1, 0), (0.0, 0)])
+def test_a_ramp_without_a_step_is_refused(begin, steps):
+    with pytest.raises(VariantError, match=f"begin {begin:g} on in a run of {steps} steps; beg"):
+        Prune(begin=begin, end=1).extend(optax.sgd(0.1), TABLE, (Phase("train", steps),))
+
+
+def test_saliency_is_of_the_weights_that_the_gradient_is_of():
+    """Under a large update, |gradient x weight| of before and of after are another choice."""
+    variant = Prune(sparsity=0.5, criterion="saliency", begin=0, end=0)
+    tx = variant.extend(optax.sgd(1.0), TABLE[:1], (Phase("train", 4),))
+    rng = np.random.default_rng(0)
+    weights, slopes = rng.normal(size=(2, 4, 6)).astype(np.float32)
+    params, gradient = ({"one": {"kernel": jnp.asarray(x)}} for x in (weights, slopes))
+    _, state = tx.update(gradient, tx.init(params), params)
+    felt, moved = np.abs(slopes * weights), np.abs(slopes * (weights - slopes))
+    expected = felt >= np.sort(felt.ravel())[12]
+    np.testing.assert_array_equal(state.masks["one/kernel"], expected)
+    assert (expected != (moved >= np.sort(moved.ravel())[12])).any()
 
 
 def test_momentum_never_sees_a_removed_weight():
@@ -121,6 +154,20 @@ def test_n_of_m_stands_in_every_group_of_the_inputs(pattern, keep, group):
     for mask in state.masks.values():
         groups = np.moveaxis(np.asarray(mask), -2, -1).reshape(-1, group)
         assert (groups.sum(1) == keep).all()
+
+
+def test_gradual_removal_at_random_follows_the_seed_of_the_run():
+    """Whatever the weights are: with `--start` they are the same for every seed."""
+    (phase,) = Prune(0.5, criterion="random").phases((Phase("train", 4),))
+    variant = Prune(0.5, criterion="random", begin=0, end=0)
+    tx = variant.extend(optax.sgd(0.1), TABLE[:1], (phase,))
+    ones = {"one": {"kernel": jnp.ones((4, 6))}}
+    work, update, found = Work(None, None, ones, {}, tx.init(ones), {}, {}), jax.jit(tx.update), []
+    for seed in (1, 1, 2):
+        begun = phase.enter(dataclasses.replace(work, key=jnp.array([0, seed], jnp.uint32)), None)
+        _, state = update(ones, begun.opt_state, ones)
+        found.append(np.asarray(state.masks["one/kernel"]).tolist())
+    assert found[0] == found[1] != found[2]
 
 
 def test_random_removal_does_not_look_at_the_size():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,7 +31,7 @@ def static(criterion: str, **settings) -> Prune:
 
 def scores(criterion: str, pattern: str = "unstructured", batches: int = 1):
     _, work, probe = begin(static("magnitude"), NETWORK)
-    found = score(criterion, parse(pattern), work.params, NAMES, probe, batches)
+    found = score(criterion, parse(pattern), work, NAMES, probe, batches)
     return found, work, probe
 
 
@@ -97,14 +99,29 @@ def test_l1_and_magnitude_are_norms_of_filters():
 
 
 def test_random_follows_the_seed_of_the_run_and_nothing_else():
-    def masks(seed):
-        work = cut(begin(static("random", sparsity=0.5), NETWORK, seed=seed))
+    """Also where every seed starts from the same weights, as with `--start`."""
+
+    def masks(seed, weights):
+        scene = begin(static("random", sparsity=0.5), NETWORK, seed=seed)
+        begun = begin(static("random"), NETWORK, seed=weights).work.params
+        work = cut(scene._replace(work=dataclasses.replace(scene.work, params=begun)))
         return mask_state(work.opt_state).masks
 
-    one, again, other = masks(1), masks(1), masks(2)
+    one, again, other = masks(1, 1), masks(1, 2), masks(2, 1)
     for name in NAMES:
         np.testing.assert_array_equal(one[name], again[name])
         assert (one[name] != other[name]).any()
+
+
+@pytest.mark.parametrize("criterion", FROM_LOSS)
+def test_scores_that_are_all_equal_choose_nothing(criterion):
+    """As the rounded products of `precision:dtype=int8`, which have no second derivative."""
+    variant = static(criterion, sparsity=0.5)
+    _, work, probe = begin(variant, NETWORK)
+    flat = dataclasses.replace(work, params=jax.tree.map(jnp.zeros_like, work.params))
+    with pytest.raises(VariantError, match=f"{criterion} gave every unit the same score, 0") as e:
+        variant._cut(flat, probe)
+    assert "\n" not in str(e.value)
 
 
 def test_synflow_of_one_iteration_is_the_flow_through_each_weight():

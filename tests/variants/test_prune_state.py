@@ -16,14 +16,12 @@ from efficient.variants.prune.state import (
     count_kept,
     highest,
     keep_highest,
-    largest,
     mask_state,
     masked,
-    select,
     with_masks,
 )
 
-LARGEST, HIGHEST, SIZE = jax.jit(largest), jax.jit(highest), 12
+HIGHEST, SIZE = jax.jit(highest), 12
 VALUES = st.lists(
     st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0, 1e-38, 3e38, float("inf"), float("-inf")])
     | st.floats(width=32, allow_nan=False),
@@ -34,15 +32,10 @@ NAME, SHAPE = "layer/kernel", (3, 4)
 
 
 @given(VALUES, st.integers(0, SIZE))
-def test_largest_keeps_exactly_count_and_of_equals_the_first(values, count):
+def test_highest_keeps_exactly_count_and_of_equals_the_first(values, count):
     values = np.array(values, np.float32)
-    np.testing.assert_array_equal(LARGEST(values, count), first(np.abs(values), count))
-
-
-@given(VALUES, st.integers(0, SIZE))
-def test_highest_orders_by_sign_too(values, count):
-    values = np.array(values, np.float32)
-    np.testing.assert_array_equal(HIGHEST(values, count), first(values, count))
+    for given_values in (values, np.abs(values)):
+        np.testing.assert_array_equal(HIGHEST(given_values, count), first(given_values, count))
 
 
 def first(values: np.ndarray, count: int) -> np.ndarray:
@@ -53,20 +46,18 @@ def first(values: np.ndarray, count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("scope, counts", [("uniform", [10, 7]), ("global", [20])])
-def test_select_counts_by_layer_or_in_total(scope, counts):
+def test_the_highest_scores_are_kept_by_layer_or_in_total(scope, counts):
     rng = np.random.default_rng(0)
-    weights = {"b": rng.normal(size=(4, 6)), "a": 10 * rng.normal(size=(6, 5))}
-    masks, kept = select(weights, jnp.array(counts), scope)
-    assert [int(masks[name].sum()) for name in ("a", "b")] == kept.tolist()
+    scores = {"b": rng.random((4, 6)), "a": 10 * rng.random((6, 5))}
+    masks = keep_highest(scores, jnp.array(counts), scope)
+    kept = count_kept(masks).tolist()
+    assert [int(masks[name].sum()) for name in ("a", "b")] == kept
     if scope == "uniform":
-        assert kept.tolist() == counts
+        assert kept == counts
     else:
-        assert int(kept.sum()) == 20
-        threshold = min(
-            np.abs(np.asarray(w))[np.asarray(masks[n])].min(initial=9) for n, w in weights.items()
-        )
-        dropped = max(np.abs(w)[~np.asarray(masks[n])].max(initial=0) for n, w in weights.items())
-        assert dropped < threshold
+        assert sum(kept) == 20
+        threshold = min(s[np.asarray(masks[n])].min(initial=99) for n, s in scores.items())
+        assert threshold > max(s[~np.asarray(masks[n])].max(initial=0) for n, s in scores.items())
 
 
 def test_the_inner_transformation_never_sees_a_removed_weight():
@@ -84,13 +75,31 @@ def test_the_inner_transformation_never_sees_a_removed_weight():
     assert int(jnp.count_nonzero(moved["layer"]["kernel"])) == int(mask.sum()) == 4
 
 
+def test_refresh_sees_the_weights_of_the_gradient_and_those_after_the_update():
+    seen = []
+
+    def look(state, gradient, before, after):
+        seen.append((before[NAME], after[NAME]))
+        return state.masks, state.kept
+
+    half = optax.stateless(lambda updates, params: jax.tree.map(lambda u: -u / 2, updates))
+    with jax.disable_jit():
+        tx = masked(half, {NAME: 12}, look)
+        mask = jnp.arange(12).reshape(SHAPE) < 5
+        work = with_masks(begun(half, tx), {NAME: mask})
+        tx.update(jax.tree.map(jnp.ones_like, work.params), work.opt_state, work.params)
+    before, after = seen[0]
+    np.testing.assert_array_equal(before, jnp.where(mask, 1.0, 0))
+    np.testing.assert_array_equal(after, jnp.where(mask, 0.5, 0))
+
+
 def test_refresh_reads_the_dense_gradient_and_a_grown_weight_starts_at_zero():
     """Regrows where the gradient is largest, at the second update only, whatever was inside."""
     slope = jnp.arange(12.0).reshape(SHAPE) - 3
 
-    def grow(state, gradient, weights):
-        np.testing.assert_equal(sorted(weights), [NAME])
-        masks = {NAME: largest(gradient[NAME], 4)}
+    def grow(state, gradient, before, after):
+        np.testing.assert_equal((sorted(before), sorted(after)), ([NAME], [NAME]))
+        masks = {NAME: highest(jnp.abs(gradient[NAME]), 4)}
         return masks, count_kept(masks)
 
     ahead = optax.stateless(lambda updates, params: jax.tree.map(jnp.ones_like, updates))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -13,14 +14,18 @@ import pytest
 import tiny
 from flax import nnx
 
+from efficient.cost.clock import Clock
+from efficient.data import load
 from efficient.deploy import read
 from efficient.deploy.format import load_arrays
 from efficient.models.clip import clipped_scale
 from efficient.models.gpt import GPTSpec
 from efficient.models.mlp import MLPSpec
 from efficient.models.signature import Signature
-from efficient.models.tree import flatten
-from efficient.variants import Phase, Quantize, VariantError, Work, compose
+from efficient.models.tree import flatten, nest
+from efficient.run.build import build
+from efficient.run.standing import Standing
+from efficient.variants import Dynamic, Phase, Prune, Quantize, VariantError, Work, compose
 from efficient.variants.quantize.calibration import observe
 from efficient.variants.quantize.rounding import Calibrated
 
@@ -49,7 +54,8 @@ class Batches:
 def work_of(variant, spec=PERCEPTRON, signature=IMAGE):
     """What a phase starts from, of the rewritten network and of weights unlike the initial ones."""
     made = compose((variant,), spec.build(signature, nnx.Rngs(0)), 0.0, None)
-    params = jax.tree.map(lambda x: 1.5 * x, made.params)
+    flat = flatten(made.params)
+    params = nest({n: x if "/slots/" in n else 1.5 * x for n, x in flat.items()})
     return Work(spec, signature, params, made.rest, optax.sgd(0.1).init(params), {}, {})
 
 
@@ -136,6 +142,41 @@ def test_learned_steps_start_from_the_weights_and_inputs_as_they_are():
     mean = 1.5 / (4 * 64)
     expected = 2 * mean / np.sqrt(127)
     assert params["hidden_0/slots/input_step"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Prune(sparsity=0.75, schedule="static", criterion="snip", scope="global"),
+        Dynamic(sparsity=0.75),
+    ],
+    ids=["snip", "dynamic"],
+)
+def test_learned_steps_start_from_the_weights_that_a_mask_leaves(other):
+    """Whatever the order of the two, and what reads the loss reads it with steps already."""
+    config = dataclasses.replace(tiny.DIGITS, variants=(Quantize(method="lsq", bits=3), other))
+    built = build(config, load("digits"), Path("nowhere"))
+    standing = Standing.begin(built)
+    standing.move(0)
+    standing.enter(built.plan[0], standing.probe(Clock()))
+    params = flatten(standing.state.params)
+    kernel = np.abs(np.asarray(params["hidden_0/kernel"]))
+    present = np.maximum((kernel > 0).sum(0), 1)
+    assert present.sum() < 0.5 * kernel.size
+    expected = np.where(kernel.any(0), 2 * kernel.sum(0) / present / np.sqrt(3), 2 / np.sqrt(3))
+    np.testing.assert_allclose(params["hidden_0/slots/kernel_step"], expected, rtol=1e-5)
+
+
+def test_steps_that_a_start_has_learned_are_kept():
+    variant = Quantize(method="lsq", bits=3, batches=1)
+    work = work_of(variant)
+    learned = {"head/slots/kernel_step": jnp.full(10, 0.25), "head/slots/input_step": 0.5}
+    work = dataclasses.replace(work, params=nest(flatten(work.params) | learned))
+    (phase,) = variant.phases((Phase("train", 0),))
+    after = flatten(phase.enter(work, Batches(work.rest, images(1.0))).params)
+    for name, step in learned.items():
+        np.testing.assert_array_equal(after[name], step)
+    assert (after["hidden_0/slots/kernel_step"] != 1).all()  # it had none
 
 
 def test_training_before_a_conversion_is_the_baselines(trained):

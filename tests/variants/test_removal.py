@@ -25,7 +25,7 @@ from efficient.models.vgg import VGGSpec
 from efficient.models.vit import ViTSpec
 from efficient.train.optimizer import Optimizer
 from efficient.variants import Phase, Prune, VariantError, Work
-from efficient.variants.prune.removal import Remove, highest, magnitudes, taylor
+from efficient.variants.prune.removal import Remove, magnitudes, survivors, taylor
 from efficient.variants.variant import weight_table
 
 IMAGE, TEXT = Signature((16, 16, 1), 4, "image"), Signature((6,), 11, "text")
@@ -188,7 +188,7 @@ def test_chance_depends_on_the_seed_alone():
 
 
 def test_of_equal_scores_the_first_stay():
-    assert highest(np.array([1.0, 3.0, 1.0, 2.0, 1.0]), 3) == [0, 1, 3]
+    assert survivors(np.array([1.0, 3.0, 1.0, 2.0, 1.0]), 3) == [0, 1, 3]
 
 
 def test_masks_and_kept_arrays_are_cut_and_counted_again():

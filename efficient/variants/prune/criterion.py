@@ -20,12 +20,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import lax
 
 from efficient.models.tree import flatten, nest
 from efficient.variants.prune.pattern import Pattern
-from efficient.variants.prune.state import Arrays
-from efficient.variants.variant import Probe
+from efficient.variants.prune.state import Arrays, chance_of
+from efficient.variants.variant import Probe, Work
 
 CRITERIA = ("magnitude", "random", "l1", "saliency", "snip", "grasp", "synflow")
 #: Those that a step can compute from its own weights and gradient.
@@ -36,11 +35,18 @@ TEMPERATURE = 200.0
 
 @partial(jax.jit, static_argnames=("criterion", "pattern"))
 def score_weights(
-    criterion: str, pattern: Pattern, weights: Arrays, gradient: Arrays | None = None
+    criterion: str,
+    pattern: Pattern,
+    weights: Arrays,
+    gradient: Arrays | None,
+    chance: jax.Array,
 ) -> dict[str, jax.Array]:
-    """Scores by units within a step, or of the weights alone; both dicts by name."""
+    """Scores by units within a step, or of the weights alone; both dicts by name.
+
+    gradient: of the loss at these weights, where there is one; chance: the key of random scores.
+    """
     if criterion == "random":
-        return _draw(pattern, weights)
+        return _draw(pattern, weights, chance)
     if criterion == "l1":
         return {name: pattern.pool(jnp.abs(w)) for name, w in weights.items()}
     if criterion == "saliency" and gradient is not None:
@@ -49,9 +55,10 @@ def score_weights(
 
 
 def score(
-    criterion: str, pattern: Pattern, params: Any, names: list[str], probe: Probe, batches: int
+    criterion: str, pattern: Pattern, work: Work, names: list[str], probe: Probe, batches: int
 ) -> dict[str, jax.Array]:
     """Scores by units between steps; the loss is that of the first `batches`."""
+    params = work.params
     flat = flatten(params)
     weights = {name: flat[name] for name in names}
     if criterion == "saliency":
@@ -62,7 +69,7 @@ def score(
     if criterion == "grasp":
         curved = _hessian_gradient(params, names, probe, batches)
         return {name: pattern.pool(w * curved[name]) for name, w in weights.items()}
-    return score_weights(criterion, pattern, weights)
+    return score_weights(criterion, pattern, weights, None, chance_of(work, 0))
 
 
 def _saliency(
@@ -88,11 +95,9 @@ def _sensitivity(pattern: Pattern, weights: Arrays, gradient: Arrays) -> dict[st
     return {name: jnp.abs(pattern.pool(w * gradient[name])) for name, w in weights.items()}
 
 
-def _draw(pattern: Pattern, weights: Arrays) -> dict[str, jax.Array]:
-    """Uniform scores in [0, 1), seeded by the bits of the weights: each run's own, reproducible."""
+def _draw(pattern: Pattern, weights: Arrays, key: jax.Array) -> dict[str, jax.Array]:
+    """Uniform scores in [0, 1)."""
     names = sorted(weights)
-    bits = [lax.bitcast_convert_type(weights[n].astype(jnp.float32), jnp.uint32) for n in names]
-    key = jax.random.key(sum((b.sum(dtype=jnp.uint32) for b in bits), jnp.uint32(0)))
     shapes = [jax.eval_shape(pattern.pool, weights[name]).shape for name in names]
     edges = np.cumsum([int(np.prod(shape)) for shape in shapes])
     parts = jnp.split(jax.random.uniform(key, (edges[-1],)), edges[:-1])

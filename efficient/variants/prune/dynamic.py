@@ -12,24 +12,28 @@ with the moments of one whose gradients were zero; those of an earlier life have
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import lax
 
 from efficient.variants.prune.distribution import allot
+from efficient.variants.prune.schedule import require_uncut
 from efficient.variants.prune.state import (
     Arrays,
     Masks,
     MaskState,
+    chance_now,
+    chance_of,
     count_kept,
     highest,
     keep_highest,
     mask_state,
+    maskable,
     masked,
+    with_chance,
     with_masks,
 )
 from efficient.variants.variant import (
@@ -40,21 +44,11 @@ from efficient.variants.variant import (
     Weight,
     Work,
     begin,
-    matching,
     steps_of,
 )
 
-KINDS = ("linear", "convolution")
-KEY = "threefry2x32"
 #: Changes of a run that names no interval.
 UPDATES = 32
-
-
-class Drawn(NamedTuple):
-    """key: (2,) uint32, raw, from which every random choice of the run follows."""
-
-    key: jax.Array
-    inner: Any
 
 
 @dataclass(frozen=True)
@@ -107,21 +101,22 @@ class Dynamic(Variant):
     ) -> optax.GradientTransformation:
         if self.neutral:
             return tx
-        sizes = {w.kernel: w.size for w in self._found(weights)}
-        drawing = _drawing(tx, self.seed)
+        require_uncut(plan, 0, "dynamic")
+        sizes = {w.kernel: w.size for w in maskable(weights, self.weights)}
         if not self.drop:
-            return masked(drawing, sizes)
+            return masked(tx, sizes)
         last, interval = self._times(steps_of(plan))
 
         def due(count):
             return ((count + 1) % interval == 0) & (count + 1 < last)
 
-        def refresh(state, gradient, weights):
+        def refresh(state, gradient, before, after):
+            del before
             passed = (state.count + 1) / max(1, last)
             share = self.drop / 2 * (1 + jnp.cos(jnp.pi * passed))
-            return self._move(state, gradient, weights, share)
+            return self._move(state, gradient, after, share)
 
-        return masked(drawing, sizes, refresh, due)
+        return masked(tx, sizes, refresh, due)
 
     def changes(self, steps: int, done: int) -> int:
         """How often the places have changed in the first `done` of a run's `steps`."""
@@ -135,7 +130,7 @@ class Dynamic(Variant):
     def claims(self, weights: tuple[Weight, ...]) -> dict[str, int]:
         if self.neutral:
             return {}
-        found = self._found(weights)
+        found = maskable(weights, self.weights)
         asked = int(self.kept({w.kernel: w.shape for w in found}).sum())
         return {"weights_prunable": sum(w.size for w in found), "weights_asked": asked}
 
@@ -148,15 +143,13 @@ class Dynamic(Variant):
         last = round(self.end * steps)
         return last, self.interval or max(1, last // UPDATES)
 
-    def _found(self, weights: tuple[Weight, ...]) -> tuple[Weight, ...]:
-        return matching(weights, self.weights, KINDS)
-
     def _scatter(self, work: Work, probe: Probe) -> Work:
         """Before the first step: the places that have a weight, at random."""
-        state = mask_state(work.opt_state)
-        counts = self.kept({name: mask.shape for name, mask in state.masks.items()})
-        chance = _chance(_key(state), state.masks)
-        return with_masks(work, keep_highest(chance, jnp.asarray(counts), "uniform"))
+        masks = mask_state(work.opt_state).masks
+        counts = self.kept({name: mask.shape for name, mask in masks.items()})
+        drawn = _draw(chance_of(work, self.seed), masks)
+        work = with_chance(work, self.seed)
+        return with_masks(work, keep_highest(drawn, jnp.asarray(counts), "uniform"))
 
     def _move(
         self, state: MaskState, gradient: Arrays, weights: Arrays, share: jax.Array
@@ -166,7 +159,7 @@ class Dynamic(Variant):
         What was just dropped may grow again, and then keeps its value.
         """
         if self.grow == "random":
-            wanted = _chance(jax.random.fold_in(_key(state), state.count), state.masks)
+            wanted = _draw(chance_now(state), state.masks)
         else:
             wanted = {name: jnp.abs(gradient[name]) for name in weights}
         masks = {}
@@ -178,34 +171,7 @@ class Dynamic(Variant):
         return masks, count_kept(masks)
 
 
-def seed_key(params: Any, seed: int) -> jax.Array:
-    """A key for the random choices of a variant.
-
-    The weights before the first step stand for the seed of the run, which a variant is not told:
-    with another seed of either, it is another key.
-    """
-    bits = [lax.bitcast_convert_type(p, jnp.uint32).sum() for p in jax.tree.leaves(params)]
-    return jax.random.fold_in(jax.random.key(seed, impl=KEY), sum(bits))
-
-
-def _drawing(inner: optax.GradientTransformation, seed: int) -> optax.GradientTransformation:
-    """The same transformation, whose state holds a key beside its own."""
-
-    def init(params):
-        return Drawn(jax.random.key_data(seed_key(params, seed)), inner.init(params))
-
-    def update(updates, state, params=None):
-        updates, after = inner.update(updates, state.inner, params)
-        return updates, Drawn(state.key, after)
-
-    return optax.GradientTransformation(init, update)
-
-
-def _key(state: MaskState) -> jax.Array:
-    return jax.random.wrap_key_data(state.inner.key, impl=KEY)
-
-
-def _chance(key: jax.Array, like: Arrays) -> dict[str, jax.Array]:
+def _draw(key: jax.Array, like: Arrays) -> dict[str, jax.Array]:
     """Uniform numbers in [0, 1) of the same shapes."""
     keys = jax.random.split(key, len(like))
     return {

@@ -21,8 +21,15 @@ import numpy as np
 import optax
 
 from efficient.models.tree import flatten
-from efficient.variants.prune.dynamic import seed_key
-from efficient.variants.prune.state import keep_highest, mask_state, masked, with_masks
+from efficient.variants.prune.schedule import require_uncut
+from efficient.variants.prune.state import (
+    chance_of,
+    keep_highest,
+    mask_state,
+    maskable,
+    masked,
+    with_masks,
+)
 from efficient.variants.prune.ticket import fresh, shuffled
 from efficient.variants.variant import (
     Phase,
@@ -33,11 +40,9 @@ from efficient.variants.variant import (
     Weight,
     Work,
     begin,
-    matching,
     steps_of,
 )
 
-KINDS = ("linear", "convolution")
 OUTPUT = "head/kernel"
 KEPT = "lottery"
 
@@ -137,7 +142,10 @@ class Lottery(Variant):
     def extend(
         self, tx: optax.GradientTransformation, weights: tuple[Weight, ...], plan: Plan
     ) -> optax.GradientTransformation:
-        return tx if self.neutral else masked(tx, self._sizes(weights))
+        if self.neutral:
+            return tx
+        require_uncut(plan, 0, "lottery")
+        return masked(tx, self._sizes(weights))
 
     def claims(self, weights: tuple[Weight, ...]) -> dict[str, int]:
         if self.neutral:
@@ -193,7 +201,7 @@ class Lottery(Variant):
         return first, [each + (i < over) for i in range(trainings)]
 
     def _sizes(self, weights: tuple[Weight, ...]) -> dict[str, int]:
-        return {w.kernel: w.size for w in matching(weights, self.weights, KINDS)}
+        return {w.kernel: w.size for w in maskable(weights, self.weights)}
 
     def _prune(self, number: int, work: Work, probe: Probe) -> Work:
         """Before a round: choose among the survivors by magnitude, and go back."""
@@ -204,9 +212,9 @@ class Lottery(Variant):
         masks = keep_highest(scores, counts, self.scope)
         work = _rewound(work)
         if number == self.rounds and self.control == "reinit":
-            work = replace(work, params=fresh(work, self.seed))
+            work = fresh(work, self.seed)
         if number == self.rounds and self.control == "shuffle":
-            masks = shuffled(masks, seed_key(work.params, self.seed))
+            masks = shuffled(masks, chance_of(work, self.seed))
         return with_masks(work, masks)
 
 

@@ -27,14 +27,17 @@ from efficient.variants.prune.criterion import (
 )
 from efficient.variants.prune.distribution import SCOPES, allot
 from efficient.variants.prune.pattern import Pattern, parse
-from efficient.variants.prune.schedule import Ramp, cubic, falling
+from efficient.variants.prune.schedule import Ramp, cubic, falling, require_uncut
 from efficient.variants.prune.state import (
     Arrays,
     Masks,
     Refresh,
+    chance_now,
     count_kept,
     mask_state,
+    maskable,
     masked,
+    with_chance,
     with_masks,
 )
 from efficient.variants.prune.synflow import flow_masks
@@ -47,12 +50,11 @@ from efficient.variants.variant import (
     Weight,
     Work,
     begin,
+    conclude,
     divide,
-    matching,
     steps_of,
 )
 
-KINDS = ("linear", "convolution")
 SCHEDULES = ("gradual", "one_shot", "static")
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -135,12 +137,14 @@ class Prune(Variant):
         return 1 - keep / group if group > 1 else self.sparsity
 
     def phases(self, plan: Plan) -> Plan:
-        if self.neutral or self.schedule == "gradual":
+        if self.neutral:
             return plan
+        if self.schedule == "gradual":
+            return begin(plan, self._seed) if self.criterion == "random" else plan
         if self.schedule == "static" or self.begin == 0:
             return begin(plan, self._cut)
         if self.begin == 1:
-            return (*plan, Phase("cut", 0, self._cut))
+            return conclude(plan, Phase("cut", 0, self._cut))
         return divide(plan, round(self.begin * steps_of(plan)), "dense", "finetune", self._cut)
 
     def extend(
@@ -151,9 +155,12 @@ class Prune(Variant):
         shapes = self._shapes(weights)
         sizes = {name: int(np.prod(shape)) for name, shape in shapes.items()}
         if self.schedule != "gradual":
+            chosen = round(self.begin * steps_of(plan)) if self.schedule == "one_shot" else 0
+            require_uncut(plan, max(0, chosen - 1), f"prune schedule {self.schedule}")
             return masked(tx, sizes)
-        steps = steps_of(plan)
-        ramp = cubic(round(self.begin * steps), round(self.end * steps), self.updates)
+        ramp, pattern = self.ramp(steps_of(plan)), parse(self.pattern)
+        cuttable = pattern.whole or (pattern.single and not pattern.grouped)
+        require_uncut(plan, ramp.last if cuttable else ramp.begin, f"prune pattern {self.pattern}")
         return masked(tx, sizes, self._refresh(shapes, ramp), ramp.due)
 
     def claims(self, weights: tuple[Weight, ...]) -> dict[str, int]:
@@ -170,6 +177,20 @@ class Prune(Variant):
             asked = int((counts * np.array(unit[: len(counts)])).sum())
         return {"weights_prunable": sum(sizes.values()), "weights_asked": asked}
 
+    def ramp(self, steps: int) -> Ramp:
+        """When gradual removes, in a run of so many steps: the last time by its last step.
+
+        Raises:
+            VariantError: no step is left for it.
+        """
+        first, last = round(self.begin * steps), min(round(self.end * steps), steps - 1)
+        if first > last:
+            raise VariantError(
+                f"prune schedule gradual finds no step from begin {self.begin:g} on in a run of "
+                f"{steps} steps; begin earlier, train for longer, or choose schedule static"
+            )
+        return cubic(first, last, self.updates)
+
     def counts(self, shapes: Shapes, sparsity: float) -> np.ndarray:
         """What to keep at a sparsity: of the units of each weight by sorted name, (weights,); of
         all together when global, (1,); of the M weights of a group when N:M, (1,)."""
@@ -182,7 +203,7 @@ class Prune(Variant):
     def _shapes(self, weights: tuple[Weight, ...]) -> Shapes:
         """Of the weights that it masks, by name; refuses those that the pattern does not divide."""
         pattern = parse(self.pattern)
-        found = matching(weights, self.weights, KINDS)
+        found = maskable(weights, self.weights)
         for weight in found:
             pattern.check(weight)
         return {weight.kernel: weight.shape for weight in found}
@@ -192,14 +213,20 @@ class Prune(Variant):
         pattern = parse(self.pattern)
         counts = falling([self.counts(shapes, self.target * share) for share in ramp.shares])
 
-        def refresh(state, gradient, weights):
-            scores = score_weights(self.criterion, pattern, weights, gradient)
+        def refresh(state, gradient, before, after):
+            weights = before if self.criterion == "saliency" else after
+            scores = score_weights(self.criterion, pattern, weights, gradient, chance_now(state))
             scores = pattern.hide(scores, state.masks)
             now = jnp.asarray(counts)[ramp.number(state.count)]
             masks = pattern.select(scores, now, self.scope, shapes)
             return masks, count_kept(masks)
 
         return refresh
+
+    def _seed(self, work: Work, probe: Probe) -> Work:
+        """Before the first step: what gradual removal draws from."""
+        del probe
+        return with_chance(work, 0)
 
     def _cut(self, work: Work, probe: Probe) -> Work:
         """Before a phase of one_shot or static: score, choose, and zero what goes."""
@@ -208,8 +235,9 @@ class Prune(Variant):
         names = sorted(shapes)
         if self.criterion == "synflow":
             return with_masks(work, self._flow(work, probe, shapes))
-        scores = score(self.criterion, pattern, work.params, names, probe, self.batches)
+        scores = score(self.criterion, pattern, work, names, probe, self.batches)
         self._require_finite(scores)
+        self._require_choice(scores)
         counts = jnp.asarray(self.counts(shapes, self.target))
         return with_masks(work, pattern.select(scores, counts, self.scope, shapes))
 
@@ -229,4 +257,13 @@ class Prune(Variant):
             raise VariantError(
                 f"prune criterion {self.criterion} gave scores that are not finite; choose an "
                 "earlier begin or another criterion"
+            )
+
+    def _require_choice(self, scores: Arrays) -> None:
+        values = np.concatenate([np.ravel(score) for score in scores.values()])
+        if len(values) > 1 and (values == values[0]).all():
+            raise VariantError(
+                f"prune criterion {self.criterion} gave every unit the same score, "
+                f"{values[0] + 0:g}; leave rounding (precision, quantize) out of this run, or "
+                "choose another criterion"
             )

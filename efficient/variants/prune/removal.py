@@ -13,6 +13,7 @@ layers, removes those nearest to the output (Sajjad et al. 2020, arXiv 2004.0384
 from __future__ import annotations
 
 import fnmatch
+import re
 import zlib
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -38,6 +39,8 @@ from efficient.variants.variant import (
 )
 
 CRITERIA = ("l1", "taylor", "random", "last")
+#: How the paths of layers that can go begin.
+BLOCK = "block"
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,23 @@ class Remove(Variant):
         if self.batches < 1:
             raise VariantError(f"remove batches {self.batches} must be at least 1")
 
+    def beside(self, other: Variant) -> None:
+        super().beside(other)
+        if self.share and self.kind == LAYER and (pattern := numbered(other)):
+            name = type(other).__name__.lower()
+            raise VariantError(
+                f"remove kind=layer gives the layers new numbers, and {name} names one: "
+                f"{pattern!r}; write block_* there, or give {name} a run of its own with --start"
+            )
+
     def phases(self, plan: Plan) -> Plan:
         if not self.share:
             return plan
         if not self.begin:
-            return (Phase("removal", 0, self._remove), *plan)
+            return begin((Phase("removal", 0, self._check, True), *plan), self._remove)
         step = round(self.begin * steps_of(plan))
-        return begin(divide(plan, step, "whole", "smaller", self._remove), self._check)
+        plan = divide(plan, step, "whole", "smaller", self._remove, resizes=True)
+        return begin(plan, self._check)
 
     def groups(self, work: Work) -> tuple[Group, ...]:
         """The groups that lose units.
@@ -119,16 +132,17 @@ class Remove(Variant):
         return max(1, round((1 - self.share) * size))
 
     def _check(self, work: Work, probe: Probe) -> Work:
-        """Before the first step, so that no training is lost to a pattern that matches nothing."""
+        """Before the first step, so that no training is lost to what does not fit afterwards."""
         del probe
-        self.groups(work)
+        keep = {g.name: range(self.kept(g.size)) for g in self.groups(work)}
+        work.rehearse(work.spec.shrink(keep))
         return work
 
     def _remove(self, work: Work, probe: Probe) -> Work:
         """Score the units, and cut everything that knows their number."""
         losing = self.groups(work)
         scores = self._scores(losing, work, probe)
-        keep = {g.name: highest(scores[g.name], self.kept(g.size)) for g in losing}
+        keep = {g.name: survivors(scores[g.name], self.kept(g.size)) for g in losing}
         every = work.spec.groups(work.signature)
         params, rest, opt_state, kept = (
             cut(tree, every, keep) for tree in (work.params, work.rest, work.opt_state, work.kept)
@@ -149,6 +163,13 @@ class Remove(Variant):
         if self.criterion == "last":
             return {g.name: -np.arange(g.size) for g in groups}
         return magnitudes(groups, work.params)
+
+
+def numbered(variant: Variant) -> str:
+    """The first of a variant's patterns over layers that has the number of one; empty for none."""
+    patterns = [getattr(variant, "weights", ""), *getattr(variant, "keep", ())]
+    patterns += [pair.student for pair in getattr(variant, "pairs", ())]
+    return next((p for p in patterns if re.search(rf"{BLOCK}_(\d|\[)", p)), "")
 
 
 def magnitudes(groups: tuple[Group, ...], params: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -176,6 +197,6 @@ def taylor(
     return {g.name: np.mean([np.asarray(scores[g.name]) for scores in found], 0) for g in groups}
 
 
-def highest(scores: np.ndarray, count: int) -> list[int]:
+def survivors(scores: np.ndarray, count: int) -> list[int]:
     """Rising positions of the `count` highest scores; of equal ones the first."""
     return sorted(np.argsort(-scores, kind="stable")[:count].tolist())

@@ -1,15 +1,19 @@
 """When weights are removed within a phase: the cubic ramp of Zhu and Gupta (2017, 1710.01878).
 
 Between two steps the sparsity rises from 0 to its target, fast at first and slowly at the end.
+And whether what was counted then still holds at the end of the run.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from efficient.variants.variant import Plan, VariantError
 
 
 class Ramp(NamedTuple):
@@ -18,6 +22,11 @@ class Ramp(NamedTuple):
     begin: int
     interval: int
     shares: tuple[float, ...]
+
+    @property
+    def last(self) -> int:
+        """The number of the update that ends with the last removal."""
+        return self.begin + (len(self.shares) - 1) * self.interval
 
     def number(self, count: jax.Array) -> jax.Array:
         """The removal that comes with or after which the update `count` stands, within range."""
@@ -32,11 +41,29 @@ class Ramp(NamedTuple):
 
 
 def cubic(begin: int, end: int, updates: int) -> Ramp:
-    """About `updates` equal intervals between the steps `begin` and `end`."""
+    """About `updates` equal intervals between the steps `begin` and `end`, both of them steps that
+    the run has: from 0, below its number of steps."""
     interval = max(1, (end - begin) // updates)
     last = (end - begin) // interval
     shares = [1 - (1 - i / last) ** 3 for i in range(last + 1)] if last else [1.0]
     return Ramp(begin, interval, tuple(shares))
+
+
+def require_uncut(plan: Plan, last: int, name: str) -> None:
+    """Refuse a plan that changes the sizes of the network after its weights were counted.
+
+    last: the step before which that may happen at the latest; it may always before the first.
+
+    Raises:
+        VariantError: a later phase does.
+    """
+    starts = itertools.accumulate((phase.steps for phase in plan), initial=0)
+    for start, phase in zip(starts, plan, strict=False):
+        if phase.resizes and start > last:
+            raise VariantError(
+                f"{name} has counted its weights when phase {phase.name!r} cuts the network at "
+                f"step {start}; cut it first (remove:begin=0), or in a run of its own with --start"
+            )
 
 
 def falling(counts: list[np.ndarray]) -> np.ndarray:

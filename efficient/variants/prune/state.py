@@ -20,28 +20,32 @@ import optax
 from jax import lax
 
 from efficient.models.tree import flatten, nest
-from efficient.variants.variant import VariantError, Work
+from efficient.variants.variant import VariantError, Weight, Work, matching
 
+#: Of keys, and what tells those of variants from the run's others.
+KEY, CHANCE = "threefry2x32", 0x6368616E
 Masks = dict[str, jax.Array]
 Arrays = Mapping[str, jax.Array]
 
 
 class MaskState(NamedTuple):
     """count: updates made; masks: weight's name -> bool array; kept: (masks,) int32, entries
-    present, by sorted name; inner: state of the transformation inside."""
+    present, by sorted name; chance: (2,) uint32, the raw key of random choices within a step, zero
+    where there are none; inner: state of the transformation inside."""
 
     count: jax.Array
     masks: Masks
     kept: jax.Array
+    chance: jax.Array
     inner: Any
 
 
 #: `due(count) -> () bool`: whether masks change after the update of this number, from 0.
 Due = Callable[[jax.Array], jax.Array]
-#: `refresh(state, gradient, weights) -> (masks, kept)`, traced inside a `lax.cond`. The state is
-#: that before the step. Both dicts are by name: the dense gradient, of removed weights too, and
-#: the weights as the inner update would leave them, removed ones zero.
-Refresh = Callable[[MaskState, Arrays, Arrays], tuple[Masks, jax.Array]]
+#: `refresh(state, gradient, before, after) -> (masks, kept)`, traced inside a `lax.cond`. The state
+#: is that before the step. All dicts are by name: the dense gradient, of removed weights too, the
+#: weights that it is of, and those that the inner update would leave, removed ones zero.
+Refresh = Callable[[MaskState, Arrays, Arrays, Arrays], tuple[Masks, jax.Array]]
 
 
 def masked(
@@ -60,7 +64,7 @@ def masked(
         flat = flatten(params)
         masks = {name: jnp.ones(flat[name].shape, bool) for name in names}
         kept = jnp.array([sizes[name] for name in names], jnp.int32)
-        return MaskState(jnp.int32(0), masks, kept, inner.init(params))
+        return MaskState(jnp.int32(0), masks, kept, jnp.zeros(2, jnp.uint32), inner.init(params))
 
     def update(updates, state, params=None):
         if params is None:
@@ -69,19 +73,19 @@ def masked(
         updates = _at(names, lambda name, g: jnp.where(state.masks[name], g, 0), updates)
         updates, inner_state = inner.update(updates, state.inner, params)
         masks, kept, stay = state.masks, state.kept, state.masks
+        flat = flatten(params)
         if refresh is not None:
             moved = flatten(optax.apply_updates(params, updates))
-            weights = {name: jnp.where(masks[name], moved[name], 0) for name in names}
-            dense = {name: gradient[name] for name in names}
+            after = {name: jnp.where(masks[name], moved[name], 0) for name in names}
+            dense, before = ({name: tree[name] for name in names} for tree in (gradient, flat))
             masks, kept = lax.cond(
                 due(state.count) if due else True,
-                partial(refresh, state, dense, weights),
+                partial(refresh, state, dense, before, after),
                 lambda: (state.masks, state.kept),
             )
             stay = {name: masks[name] & state.masks[name] for name in names}
-        flat = flatten(params)
         updates = _at(names, lambda name, u: jnp.where(stay[name], u, -flat[name]), updates)
-        return updates, MaskState(state.count + 1, masks, kept, inner_state)
+        return updates, MaskState(state.count + 1, masks, kept, state.chance, inner_state)
 
     return optax.GradientTransformation(init, update)
 
@@ -101,23 +105,43 @@ def with_masks(work: Work, masks: Masks) -> Work:
     return replace(work, params=nest(flat | held), opt_state=opt_state)
 
 
+def maskable(weights: tuple[Weight, ...], pattern: str) -> tuple[Weight, ...]:
+    """Those that masks can be put on, of the layers that match a shell pattern.
+
+    Raises:
+        VariantError: nothing matches.
+    """
+    return matching(weights, pattern, ("linear", "convolution"))
+
+
+def chance_of(work: Work, seed: int) -> jax.Array:
+    """A key for the random choices of a variant: another for another seed of the run, or of it."""
+    key = jax.random.wrap_key_data(work.key, impl=KEY)
+    return jax.random.fold_in(jax.random.fold_in(key, CHANCE), seed)
+
+
+def with_chance(work: Work, seed: int) -> Work:
+    """The work whose steps have that key too."""
+    data = jax.random.key_data(chance_of(work, seed))
+    return replace(work, opt_state=optax.tree.set(work.opt_state, chance=data))
+
+
+def chance_now(state: MaskState) -> jax.Array:
+    """The key of the random choices that come with the update now being made."""
+    return jax.random.fold_in(jax.random.wrap_key_data(state.chance, impl=KEY), state.count)
+
+
 def count_kept(masks: Arrays) -> jax.Array:
     """(masks,) int32 entries present, by sorted name."""
     return jnp.stack([masks[name].sum(dtype=jnp.int32) for name in sorted(masks)])
 
 
-def select(weights: Arrays, counts: jax.Array, scope: str) -> tuple[Masks, jax.Array]:
-    """Masks of the largest magnitudes, and how many entries each keeps.
-
-    counts: (weights,) by sorted name, or (1,) of all together when `scope` is global.
-    """
-    masks = keep_highest({name: jnp.abs(w) for name, w in weights.items()}, counts, scope)
-    return masks, count_kept(masks)
-
-
 @partial(jax.jit, static_argnames="scope")
 def keep_highest(scores: Arrays, counts: jax.Array, scope: str) -> Masks:
-    """Masks of the highest scores; `counts` as for `select`."""
+    """Masks of the highest scores.
+
+    counts: (weights,) int32 by sorted name, or (1,) of all together when `scope` is global.
+    """
     names = sorted(scores)
     if scope != "global":
         return {name: highest(scores[name], counts[i]) for i, name in enumerate(names)}
@@ -127,11 +151,6 @@ def keep_highest(scores: Arrays, counts: jax.Array, scope: str) -> Masks:
     return {n: part.reshape(scores[n].shape) for n, part in zip(names, parts, strict=True)}
 
 
-def largest(values: jax.Array, count: jax.Array) -> jax.Array:
-    """Mask of exactly `count` entries of largest magnitude; of equal ones the first."""
-    return highest(jnp.abs(values), count)
-
-
 def highest(values: jax.Array, count: jax.Array) -> jax.Array:
     """Mask of exactly `count` entries of highest value; of equal ones the first.
 
@@ -139,8 +158,8 @@ def highest(values: jax.Array, count: jax.Array) -> jax.Array:
     cheaper than a sort on a CPU.
     """
     flat = values.ravel().astype(jnp.float32)
-    bits = lax.bitcast_convert_type(jnp.where(flat == 0, 0, flat), jnp.uint32)
-    sign = jnp.uint32(1 << 31)
+    bits, sign = lax.bitcast_convert_type(flat, jnp.uint32), jnp.uint32(1 << 31)
+    bits = jnp.where(bits == sign, 0, bits)  # -0; compared as floats, subnormal numbers are 0 too
     keys = jnp.where(bits < sign, bits | sign, ~bits)
 
     def refine(i, threshold):

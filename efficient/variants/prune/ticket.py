@@ -1,8 +1,9 @@
-"""What makes a lottery ticket: its mask or its weights? Controls that start from a found ticket.
+"""What makes a lottery ticket: its mask or its weights? Runs that start from a found ticket.
 
 The run that begins this one (`--start`) has found the mask: what it left at zero is absent. Here
-that mask, or one with the same counts at random places, is trained from fresh weights (Frankle and
-Carbin 2019, arXiv 1803.03635, figure 4; Frankle et al. 2021, arXiv 2009.08576).
+the ticket is trained on; or, as a control, its mask or one with the same counts at random places
+is trained from fresh weights (Frankle and Carbin 2019, arXiv 1803.03635, figure 4; Frankle et al.
+2021, arXiv 2009.08576).
 """
 
 from __future__ import annotations
@@ -15,8 +16,14 @@ import optax
 from flax import nnx
 
 from efficient.models.tree import flatten, nest
-from efficient.variants.prune.dynamic import seed_key
-from efficient.variants.prune.state import Masks, mask_state, masked, with_masks
+from efficient.variants.prune.state import (
+    Masks,
+    chance_of,
+    mask_state,
+    maskable,
+    masked,
+    with_masks,
+)
 from efficient.variants.variant import (
     Plan,
     Probe,
@@ -25,19 +32,17 @@ from efficient.variants.variant import (
     Weight,
     Work,
     begin,
-    matching,
 )
 
-KINDS = ("linear", "convolution")
 CONTROLS = ("reinit", "shuffle")
 
 
 @dataclass(frozen=True)
 class Ticket(Variant):
-    """Train a ticket's mask from other weights.
+    """Train a ticket that another run has found, or a control of it.
 
     control: reinit, the mask as it was found, or shuffle, as many weights of each layer at random
-    places, either with fresh weights; empty for neither: the run goes on with what it starts from.
+    places, either with fresh weights; empty for the ticket: its mask and the weights under it.
     seed: of the chance, beside the run's; weights: shell pattern over layer paths.
     """
 
@@ -51,20 +56,18 @@ class Ticket(Variant):
     def __post_init__(self) -> None:
         if self.control and self.control not in CONTROLS:
             raise VariantError(
-                f"ticket control {self.control!r} is unknown; choose {' or '.join(CONTROLS)}"
+                f"ticket control {self.control!r} is unknown; choose {', '.join(CONTROLS)} or none"
             )
 
     def phases(self, plan: Plan) -> Plan:
-        return begin(plan, self._draw) if self.control else plan
+        return begin(plan, self._take)
 
     def extend(
         self, tx: optax.GradientTransformation, weights: tuple[Weight, ...], plan: Plan
     ) -> optax.GradientTransformation:
-        if not self.control:
-            return tx
-        return masked(tx, {w.kernel: w.size for w in matching(weights, self.weights, KINDS)})
+        return masked(tx, {w.kernel: w.size for w in maskable(weights, self.weights)})
 
-    def _draw(self, work: Work, probe: Probe) -> Work:
+    def _take(self, work: Work, probe: Probe) -> Work:
         flat = flatten(work.params)
         masks = {name: flat[name] != 0 for name in mask_state(work.opt_state).masks}
         if all(bool(mask.all()) for mask in masks.values()):
@@ -72,16 +75,23 @@ class Ticket(Variant):
                 "ticket finds no weight that is absent; begin with a pruned run: --start RUN"
             )
         if self.control == "shuffle":
-            masks = shuffled(masks, seed_key(work.params, self.seed))
-        return with_masks(replace(work, params=fresh(work, self.seed)), masks)
+            masks = shuffled(masks, chance_of(work, self.seed))
+        return with_masks(fresh(work, self.seed) if self.control else work, masks)
 
 
-def fresh(work: Work, seed: int) -> Any:
-    """Initial weights that another run could have had."""
-    model = work.spec.build(work.signature, nnx.Rngs(seed_key(work.params, seed)))
-    drawn = flatten(nnx.to_pure_dict(nnx.state(model, nnx.Param)))
-    flat = flatten(work.params)
-    return nest(flat | {name: leaf for name, leaf in drawn.items() if name in flat})
+def fresh(work: Work, seed: int) -> Work:
+    """The work of a network as another run could have begun: weights, statistics, streams."""
+    model = work.spec.build(work.signature, nnx.Rngs(chance_of(work, seed)))
+    _, *drawn = nnx.split(model, nnx.Param, ...)
+    trees = zip((work.params, work.rest), map(nnx.to_pure_dict, drawn), strict=True)
+    params, rest = (_replaced(*pair) for pair in trees)
+    return replace(work, params=params, rest=rest)
+
+
+def _replaced(tree: Any, drawn: Any) -> dict[str, Any]:
+    """The tree with those of the drawn leaves that it has."""
+    flat = flatten(tree)
+    return nest(flat | {name: leaf for name, leaf in flatten(drawn).items() if name in flat})
 
 
 def shuffled(masks: Masks, key: jax.Array) -> Masks:

@@ -36,11 +36,11 @@ def calibrate(
     """
     weights = flatten(work.params)
     steps = {
-        _slot(path, KERNEL_STEP): kernel_step(weights[f"{path}/kernel"], layer)
+        slot_name(path, KERNEL_STEP): kernel_step(weights[f"{path}/kernel"], layer)
         for path, layer in layers.items()
     }
     seen = observe(work, probe, rules, batches) if rules else {}
-    steps |= {_slot(path, INPUT_STEP): join(values) for path, values in seen.items()}
+    steps |= {slot_name(path, INPUT_STEP): join(values) for path, values in seen.items()}
     params, rest = (_replaced(tree, steps) for tree in (work.params, work.rest))
     return replace(work, params=params, rest=rest)
 
@@ -70,6 +70,11 @@ def observe(work: Work, probe: Probe, rules: dict[str, Rule], batches: int) -> d
     return {path: jnp.stack([values[path] for values in found]) for path in rules}
 
 
+def slot_name(path: str, name: str) -> str:
+    """Of a layer's slot in the flat parameters or the flat rest."""
+    return f"{path}/slots/{name}"
+
+
 def _fill(fresh: Any, given: Any) -> dict[str, Any]:
     """The leaves of a fresh tree, in the place of each the given one of its name."""
     named = flatten(given)
@@ -80,7 +85,3 @@ def _replaced(tree: Any, leaves: dict[str, jax.Array]) -> dict[str, Any]:
     """The tree with those of the leaves that it has."""
     flat = flatten(tree)
     return nest(flat | {name: leaf for name, leaf in leaves.items() if name in flat})
-
-
-def _slot(path: str, name: str) -> str:
-    return f"{path}/slots/{name}"

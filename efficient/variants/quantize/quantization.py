@@ -16,6 +16,7 @@ time rises; the artefact holds the integers and multiplies them as such.
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
@@ -26,9 +27,10 @@ from flax import nnx
 
 from efficient.models.clip import clipped_scale, is_clip
 from efficient.models.grid import GRIDS, INPUT_STEP, KERNEL_STEP, mean_magnitude, shared_axes
-from efficient.models.layers import Storage, follow_inputs, weighted_layers
+from efficient.models.layers import Storage, follow_inputs, read_slots, weighted_layers
 from efficient.models.operand import wrap
-from efficient.variants.quantize.calibration import calibrate
+from efficient.models.tree import flatten
+from efficient.variants.quantize.calibration import calibrate, slot_name
 from efficient.variants.quantize.rounding import (
     FLOAT_BITS,
     Calibrated,
@@ -39,6 +41,7 @@ from efficient.variants.quantize.rounding import (
     first_step,
 )
 from efficient.variants.variant import (
+    Enter,
     Phase,
     Plan,
     Probe,
@@ -72,7 +75,8 @@ class Quantize(Variant):
     `keep_bits` bits, of which 32 are float32; batches: read to calibrate inputs.
     """
 
-    rank: ClassVar[int] = 20
+    #: Above those that mask and cut: what is measured is what they leave.
+    rank: ClassVar[int] = 50
     family: ClassVar[str] = "grid"
 
     bits: int = 8
@@ -142,12 +146,7 @@ class Quantize(Variant):
             return plan
         if self.method == "ptq":
             return (*plan, Phase(CONVERT, 0, self._calibrate))
-        earlier = plan[0].enter
-
-        def begin(work: Work, probe: Probe) -> Work:
-            return self._calibrate(earlier(work, probe) if earlier else work, probe)
-
-        return (replace(plan[0], enter=begin), *plan[1:])
+        return (replace(plan[0], enter=partial(self._begin, plan[0].enter)), *plan[1:])
 
     def rewrite(self, model: nnx.Module) -> nnx.Module:
         if self.neutral:
@@ -158,7 +157,7 @@ class Quantize(Variant):
         chosen = {weight.path for weight in able}
         for path, layer in weighted_layers(model).items():
             storage = self._storage(path, layer) if path in chosen else None
-            if storage:
+            if storage and not _is_stored(layer, storage):
                 layer.storage = storage
                 rounding = LearnedRounding if self.method == "lsq" else Rounding
                 wrap(layer, partial(rounding, storage=storage))
@@ -193,20 +192,37 @@ class Quantize(Variant):
         else:
             layer.slots[INPUT_STEP] = slot(first_step(jnp.ones(()), storage.activations))
 
-    def _calibrate(self, work: Work, probe: Probe) -> Work:
-        """Steps of the weights as they are, and of the inputs where they have a slot."""
-        model = self.rewrite(work.spec.build(work.signature, nnx.Rngs(0)))
-        layers = weighted_layers(model)
-        static = {path: layer.storage for path, layer in layers.items() if layer.storage.static}
+    def _begin(self, earlier: Enter | None, work: Work, probe: Probe) -> Work:
+        """Learned steps before the first step: of what `earlier` leaves, unless a start has some.
+
+        They are measured before `earlier` as well, which may read the loss.
+        """
+        flat, fresh = flatten(work.params), _steps(self._layers(work))
+        same = {name for name, step in fresh.items() if jnp.array_equal(flat[name], step)}
+        work = self._calibrate(work, probe, same)
+        return self._calibrate(earlier(work, probe), probe, same) if earlier else work
+
+    def _calibrate(self, work: Work, probe: Probe, only: Container[str] | None = None) -> Work:
+        """Steps of the weights as they are, and of the inputs where they have a slot.
+
+        only: names of the slots that are set, instead of all.
+        """
+        layers = self._layers(work)
+        chosen = {n for n in _steps(layers) if only is None or n in only}
         rules = {
-            path: Started(storage.activations)
+            path: Started(layer.storage.activations)
             if self.method == "lsq"
-            else Calibrated(storage.activations, self.input_clip)
-            for path, storage in static.items()
+            else Calibrated(layer.storage.activations, self.input_clip)
+            for path, layer in layers.items()
+            if slot_name(path, INPUT_STEP) in chosen
         }
-        stepped = {path: layer for path, layer in layers.items() if KERNEL_STEP in layer.slots}
+        stepped = {p: layer for p, layer in layers.items() if slot_name(p, KERNEL_STEP) in chosen}
         join = jnp.max if self.method == "ptq" and self.input_clip == "absmax" else jnp.mean
         return calibrate(work, probe, stepped, self._kernel_step, rules, self.batches, join)
+
+    def _layers(self, work: Work) -> dict[str, Any]:
+        """Those of a new network, rewritten: their steps are not measured yet."""
+        return weighted_layers(self.rewrite(work.spec.build(work.signature, nnx.Rngs(0))))
 
     def _kernel_step(self, kernel: jax.Array, layer: Any) -> jax.Array:
         """(outputs,) or () float32, from a kernel."""
@@ -217,6 +233,29 @@ class Quantize(Variant):
         else:
             step = clipped_scale(kernel, storage.bits, axes, storage.clip)
         return step.reshape(() if storage.scale_axis is None else (-1,))
+
+
+def _steps(layers: dict[str, Any]) -> dict[str, jax.Array]:
+    """Every step that is a slot, by its name in the flat parameters or the rest."""
+    return {
+        slot_name(path, name): step
+        for path, layer in layers.items()
+        for name, step in read_slots(layer.slots).items()
+    }
+
+
+def _is_stored(layer: Any, storage: Storage) -> bool:
+    """Whether the layer is rounded to these very integers already, by training in int8.
+
+    Raises:
+        VariantError: to others. Rounded twice, it would not be trained as it ships.
+    """
+    if layer.storage.dtype == "int8" and layer.storage != storage:
+        raise VariantError(
+            f"quantize would round {layer.path} again, which precision int8 rounds to 8 bits; "
+            "leave it to one of them (weights), or quantize in a run of its own with --start"
+        )
+    return layer.storage == storage
 
 
 def _has_step(layer: Any, method: str) -> bool:
