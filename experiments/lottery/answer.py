@@ -65,7 +65,7 @@ def reading(records: list[Record]) -> str:
     once, found = (sum(values) / len(values) for values in spent.values())
     return (
         f"Finding a ticket of 3.58 % executes {found / once:.0f} times the FLOPs of the dense "
-        "network's training. Claims of sameness are tested with two one-sided tests (their interval "
-        "is the 90 % one), the others with a one-sided paired t-test at 5 %; an effect counts as "
+        "network's training. Claims of sameness take two one-sided tests (their interval is the "
+        "90 % one), the others a one-sided paired t-test at 5 %; an effect counts as "
         "the published one from half to twice of it."
     )
