@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from efficient.compare.column import COLUMNS
-from efficient.compare.summary import BASELINE, CompareError, Row, Spread, spread
+from efficient.compare.summary import ACCURACY, BASELINE, CompareError, Row, Spread, spread
 
 WITHIN = "within the seeds' spread"
 OUTSIDE = "outside the seeds' spread"
@@ -80,6 +80,17 @@ def baseline_of(row: Row, rows: Sequence[Row]) -> Row | None:
     own = [r for r in here if r.model == row.model]
     chosen = own if own else here
     return chosen[0] if len(chosen) == 1 and chosen[0] is not row else None
+
+
+def gains(row: Row, other: Row) -> tuple[float, ...]:
+    """How much better a row is than another, by the seeds that both have.
+
+    In points of accuracy, or bits per unit of text turned so that more is better.
+    """
+    scale = 100.0 if row.quality_name == ACCURACY else -1.0
+    theirs = dict(zip(other.seeds, other.quality.values, strict=True))
+    mine = zip(row.seeds, row.quality.values, strict=True)
+    return tuple(scale * (value - theirs[seed]) for seed, value in mine if seed in theirs)
 
 
 def pareto(rows: Sequence[Row], cost: str) -> set[str]:

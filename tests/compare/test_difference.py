@@ -16,6 +16,7 @@ from efficient.compare.difference import (
     WITHIN,
     baseline_of,
     difference,
+    gains,
     pareto,
     times,
 )
@@ -73,6 +74,13 @@ def test_less_is_better_in_bits():
     found = {row.label: row for row in rows(records()) if row.workload == "shakespeare"}
     gap = difference(found["distilled"], found["baseline"])
     assert gap.quality.mean < 0 and gap.better
+
+
+def test_gains_are_of_the_seeds_that_both_have():
+    row, other = arm("a", {0: 0.91, 1: 0.81, 3: 0.5}), arm("b", {1: 0.80, 0: 0.90, 2: 0.7})
+    assert gains(row, other) == pytest.approx((1.0, 1.0))
+    text = [dataclasses.replace(one, quality_name="bits/byte") for one in (row, other)]
+    assert gains(*text) == pytest.approx((-0.01, -0.01))
 
 
 def test_ratios_are_of_known_costs_only():
