@@ -62,6 +62,7 @@ def test_every_form_gives_the_same_logits(network, activations):
 def test_token_by_token_has_the_logits_of_the_whole(shifted):
     packed, build = quantized("gpt")
     predict, weights = unpack(build, packed, shifted)
+    predict = jax.jit(predict, static_argnames="method")
     tokens = inputs_of("gpt")
     whole = predict(weights, tokens)
     logits, caches = predict(weights, tokens[:, :3], method="prefill")

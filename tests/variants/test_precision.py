@@ -233,7 +233,13 @@ def test_a_conversion_that_would_round_again_is_refused_before_training():
         build(config, load("digits"), Path("nowhere"))
 
 
-@pytest.mark.parametrize("config", [tiny.DIGITS, tiny.TEXT], ids=["digits", "text"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(tiny.DIGITS, id="digits"),
+        pytest.param(tiny.TEXT, id="text", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_in_int8_learns_and_ships_what_it_was(config, trained):
     record, baseline = (
         trained(dataclasses.replace(config, variants=variants)) for variants in ((INT8,), ())
