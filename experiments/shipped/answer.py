@@ -41,8 +41,9 @@ def answer(records: list[Record]) -> str:
 
 def judged(made: dict[str, Benchmark], records: list[Record]) -> Iterator[tuple[str, ...]]:
     for name, least in GAINS.items():
-        for found in compared(made[name], f"{name}, int8"):
-            yield speed(name, found, f"int8 >= {least:g}x float32", found.gain, least)
+        for kind in ("int8", "int8 dynamic"):
+            for found in compared(made[name], f"{name}, {kind}"):
+                yield speed(name, found, f"{kind} >= {least:g}x float32", found.gain, least)
         yield loss(name, made[name])
     for batch, gain in over(made["MLP"], "MLP, int8", "MLP, bf16"):
         asked = f"int8 >= {OVER_BF16}x bf16"

@@ -2,9 +2,10 @@
 
 A perceptron of 784-1200-1200-10, LeNet-5 and a wider LeNet on MNIST, and a GPT of 6 layers, width
 384 and 256 characters of context on tiny_shakespeare. bf16 and int8 are rounded after training (but
-for `trained in bf16`); `smaller` loses half of its channels, or of its heads and neurons; `all
-three` is pruned, quantized and distilled in one run. The wide LeNet and the GPT are trained
-briefly: they are here for their speed, and for what rounding takes from them.
+for `trained in bf16`), with calibrated steps of the inputs (but for `dynamic`); `smaller` loses
+half of its channels, or of its heads and neurons; `all three` is pruned, quantized and distilled in
+one run. The wide LeNet and the GPT are trained briefly: they are here for their speed, and for what
+rounding takes from them.
 """
 
 import dataclasses
@@ -57,11 +58,12 @@ def smaller(name: str, config: Config, minutes: float) -> Arm:
 ALL_THREE = dataclasses.replace(
     CNN,
     variants=(
-        Prune(sparsity=0.9, scope="erk"),
+        Prune(sparsity=0.93, scope="erk"),
         Quantize(bits=4, activations=8),
         Distill(temperature=4.0, mix=0.7),
     ),
 )
+DYNAMIC = dataclasses.replace(CNN, variants=(Quantize(method="ptq"),), train_for="0 steps")
 MASKED = dataclasses.replace(MLP, variants=(Prune(sparsity=0.9),))
 NARROW = dataclasses.replace(MLP, variants=(Precision(),))
 
@@ -72,6 +74,7 @@ experiment = Experiment(
         Arm("MLP, trained in bf16", NARROW, minutes=1),
         Arm("MLP, masked", MASKED, minutes=2),
         *family("LeNet-5", CNN, 2.5),
+        Arm("LeNet-5, int8 dynamic", DYNAMIC, start="LeNet-5", minutes=0.3),
         Arm("LeNet-5, all three", ALL_THREE, teacher="LeNet-5", minutes=4),
         Arm("wide LeNet", WIDE, minutes=2),
         smaller("wide LeNet", WIDE, 2),
