@@ -21,6 +21,7 @@ import numpy as np
 from efficient.benchmark.contender import prepare, tasks
 from efficient.benchmark.error import BenchmarkError
 from efficient.benchmark.here import shifted
+from efficient.cost.allocator import keep_freed_memory
 from efficient.cost.machine import memory_peak
 from efficient.deploy import load
 from efficient.ledger.benchmark import Memory
@@ -101,4 +102,5 @@ def _reset() -> str:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     print(json.dumps(dataclasses.asdict(observe(Path(sys.argv[1]), int(sys.argv[2])))))

@@ -17,12 +17,14 @@ from collections.abc import Sequence
 from efficient.cli.failure import UsageError, complain, ours
 from efficient.cli.output import warnings_shown
 from efficient.cli.parser import parse
+from efficient.cost.allocator import keep_freed_memory
 
 __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; `argv` is by default the process's."""
+    keep_freed_memory()
     try:
         command, arguments = parse(sys.argv[1:] if argv is None else argv)
         with warnings_shown():

@@ -145,7 +145,7 @@ def _print(found: dict[str, Any]) -> None:
     pairs = [
         ("device", f"{here.devices} x {here.device_kind} ({here.platform})"),
         ("processor", f"{here.cpu}, {here.cores} cores, {' '.join(here.cpu_features)}"),
-        ("memory", f"{memory}, {here.host}"),
+        ("memory", f"{memory}, {here.host}; allocator: {here.allocator}"),
         ("versions", versions),
     ]
     facts(out, pairs)

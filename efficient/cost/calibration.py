@@ -61,7 +61,7 @@ def description() -> str:
     features = " ".join(here.cpu_features) or "no features known"
     return (
         f"{here.devices} x {here.device_kind} ({here.platform}), {here.cpu}, {here.cores} cores, "
-        f"{features}, jax {jax.__version__}"
+        f"{features}, allocator: {here.allocator}, jax {jax.__version__}"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 
 from efficient.cost import host
+from efficient.cost.allocator import allocator
 from efficient.cost.host import versions as versions
 from efficient.ledger.record import Machine
 
@@ -22,6 +23,7 @@ def machine() -> Machine:
         cores=host.cores(),
         memory_bytes=host.memory_bytes(),
         host=host.system(),
+        allocator=allocator(),
     )
 
 

@@ -92,6 +92,8 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class Machine:
+    """allocator: what the host does with memory that is freed."""
+
     platform: str
     device_kind: str
     devices: int
@@ -100,6 +102,7 @@ class Machine:
     cores: int
     memory_bytes: int | None
     host: str
+    allocator: str = "the system's"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from efficient.config import Config, digest
+from efficient.cost.allocator import keep_freed_memory
 from efficient.cost.clock import Clock
 from efficient.data import load as load_dataset
 from efficient.ledger.record import Record
@@ -43,6 +44,7 @@ def train(
         ValueError (its subclasses): a setting, a file or a parent is wrong, or the prediction is
         over the budget and nobody agreed; one line says which.
     """
+    keep_freed_memory()
     terms, out = terms or Terms(), Path(out)
     config = train_teachers(config, out, data_dir, terms, quiet=observe is None)
     clock, started = Clock(), datetime.datetime.now(datetime.UTC)
