@@ -11,22 +11,23 @@ by int8, last axes contracted, 570 | 540 with what the offset takes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.experimental.xla_metadata import set_xla_metadata
 
 #: What a uint8 input is more than the integer that it stands for.
 OFFSET = 128
-#: Input channels from which the compiler's own convolution is faster than gathered pixels.
-_WIDE = 64
 #: Neighbouring outputs that share what is gathered for them: of few channels, and of more.
 _FEW, _NEIGHBOURS = 4, (4, 2)
 
 Padding = Sequence[tuple[int, int]]
+Widths = tuple[tuple[int, int], ...]
+Pad = Callable[[jax.Array, np.ndarray, Widths], jax.Array]
 
 
 def dot_shifted(inputs: jax.Array, kernel: jax.Array, axis: int) -> jax.Array:
@@ -45,29 +46,27 @@ def convolve_integers(
 ) -> jax.Array:
     """Images (batch, height, width, i), kernel int8 (height, width, i, o): sums in int32.
 
-    Gathered pixels are multiplied as a matrix, but for a CPU and many channels.
+    Gathered pixels are multiplied as a matrix.
     """
-    native, gathered = (partial(f, strides=strides, padding=padding) for f in (_native, _gather))
-    channels = kernel.shape[2]
-    neighbours = _NEIGHBOURS[channels >= _FEW]
-    cpu = native if channels >= _WIDE else partial(gathered, neighbours=neighbours)
-    return lax.platform_dependent(inputs, kernel, cpu=cpu, default=partial(gathered, neighbours=1))
+    gather = partial(_gather, strides=strides, padding=padding)
+    neighbours = _NEIGHBOURS[kernel.shape[2] >= _FEW]
+    cpu = partial(gather, neighbours=neighbours, pad=_pad_apart)
+    return lax.platform_dependent(inputs, kernel, cpu=cpu, default=gather)
 
 
-def _native(
-    inputs: jax.Array, kernel: jax.Array, *, strides: Sequence[int], padding: Padding
-) -> jax.Array:
-    if inputs.dtype == jnp.uint8:
-        inputs = lax.bitcast_convert_type(inputs ^ np.uint8(OFFSET), jnp.int8)
-    layout = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(
-        inputs,
-        kernel,
-        strides,
-        padding,
-        dimension_numbers=layout,
-        preferred_element_type=jnp.int32,
-    )
+@partial(jax.jit, static_argnums=2)
+def _pad(images: jax.Array, value: np.ndarray, widths: Widths) -> jax.Array:
+    return jnp.pad(images, widths, constant_values=value)
+
+
+def _pad_apart(images: jax.Array, value: np.ndarray, widths: Widths) -> jax.Array:
+    """Not inlined, so that the images are written down once.
+
+    XLA fuses what makes them (rounding, and the pooling before it) into each slice of them, and so
+    computes it again for every pixel of the window. Barriers are gone before it fuses.
+    """
+    with set_xla_metadata(inlineable="false"):
+        return _pad(images, value, widths)
 
 
 def _gather(
@@ -76,7 +75,8 @@ def _gather(
     *,
     strides: Sequence[int],
     padding: Padding,
-    neighbours: int,
+    neighbours: int = 1,
+    pad: Pad = _pad,
 ) -> jax.Array:
     """Gathers, for every few neighbouring outputs of a row, the pixels that they see.
 
@@ -86,19 +86,18 @@ def _gather(
     shifted = inputs.dtype == jnp.uint8
     zero = np.asarray(OFFSET if shifted else 0, inputs.dtype)
     (height, width, _, outputs), (down, across) = kernel.shape, strides
-    images = jnp.pad(inputs, ((0, 0), *padding, (0, 0)), constant_values=zero)
-    rows = (images.shape[1] - height) // down + 1
-    columns = (images.shape[2] - width) // across + 1
+    padded = [size + sum(pads) for size, pads in zip(inputs.shape[1:3], padding, strict=True)]
+    rows = (padded[0] - height) // down + 1
+    columns = (padded[1] - width) // across + 1
     groups, step = -(-columns // neighbours), neighbours * across
     reach = width + step - across
-    lacking = max((groups - 1) * step + reach - images.shape[2], 0)
-    images = jnp.pad(images, ((0, 0), (0, 0), (0, lacking), (0, 0)))
+    (top, bottom), (left, right) = padding
+    right += max((groups - 1) * step + reach - padded[1], 0)
+    images = pad(inputs, zero, ((0, 0), (top, bottom), (left, right), (0, 0)))
     last_row, last_column = (rows - 1) * down + 1, (groups - 1) * step + 1
-    seen = [
-        images[:, top : top + last_row : down, left : left + last_column : step]
-        for top in range(height)
-        for left in range(reach)
-    ]
+    seen = [images[:, :, left : left + last_column : step] for left in range(reach)]
+    rows_seen = jnp.concatenate(seen, -1)
+    seen = [rows_seen[:, top : top + last_row : down] for top in range(height)]
     sums = _dot(jnp.concatenate(seen, -1), _repeat(kernel, neighbours, across), 0)
     sums = sums.reshape(-1, rows, groups * neighbours, outputs)[:, :, :columns]
     if not shifted:
