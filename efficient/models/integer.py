@@ -1,4 +1,4 @@
-"""Contractions of integers, as the artefact computes them."""
+"""Contractions of integers, as the artefact computes them, and the forms that are fast."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from jax import lax
 
 from efficient.models.grid import INPUT_STEP, KERNEL_STEP, activation_scale, round_to_grid
 from efficient.models.layers import weighted_layers
+from efficient.models.layers.convolution import Convolve, gathered
 from efficient.models.layers.integer import OFFSET
 from efficient.models.layers.linear import turned
 
@@ -56,10 +57,10 @@ class IntegerOperation:
 
 
 def arrange(model: nnx.Module, shifted: bool) -> tuple[str, ...]:
-    """Choose the forms of integer contractions that are fast on a CPU, in place.
+    """Choose the forms of contractions that are fast on a CPU, in place.
 
-    The integers that come out are the same. shifted: whether the processor multiplies bytes
-    without a sign by bytes with one.
+    Integers that come out are the same, floats but for the order of sums. shifted: whether the
+    processor multiplies bytes without a sign by bytes with one.
 
     Returns:
         Names of the kernels that have to be transposed, (i, o) to (o, i), when they are loaded.
@@ -68,9 +69,18 @@ def arrange(model: nnx.Module, shifted: bool) -> tuple[str, ...]:
     for path, layer in weighted_layers(model).items():
         op = layer.op
         if not isinstance(op, IntegerOperation) or op.activations > MOST_BITS:
+            layer.op = _gathered(op, layer.kernel.shape)
             continue
         grouped = getattr(op.inner, "groups", 1) > 1
         if other := turned(op.inner):
             transposed.append(f"{path}/kernel")
         layer.op = replace(op, inner=other or op.inner, shifted=shifted and not grouped)
     return tuple(transposed)
+
+
+def _gathered(op: Any, shape: tuple[int, ...]) -> Any:
+    """Of a contraction of floats and of what wraps it."""
+    if isinstance(op, Convolve):
+        return gathered(op, shape)
+    inner = getattr(op, "inner", None)
+    return op if inner is None else replace(op, inner=_gathered(inner, shape))

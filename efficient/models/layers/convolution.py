@@ -12,7 +12,7 @@ ones are for one group, and networks with groups are counted today and not train
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -21,12 +21,15 @@ from flax import nnx
 from jax import lax
 
 from efficient.models.layers.contraction import Contraction, accumulator
+from efficient.models.layers.gather import FEW, gather_and_multiply
 from efficient.models.layers.integer import convolve_integers
 from efficient.models.layers.layer import Slots, Storage, contract, expose
 from efficient.models.layers.linear import Initializer, add_bias, dot
 
 Padding = str | tuple[tuple[int, int], ...]
 
+#: Output channels from which XLA's convolution of few input channels is fast on a CPU.
+MANY = 32
 HE = jax.nn.initializers.he_normal()
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -81,12 +84,13 @@ class Convolve:
     """The contraction of a convolution: float32, or int32 for integer operands.
 
     Called as `op(inputs, kernel, slots)` with inputs (batch, height, width, i) and kernel
-    (height, width, i // groups, o).
+    (height, width, i // groups, o). `gathered`, it is a product on a CPU, see `gathered`.
     """
 
     strides: tuple[int, int] = (1, 1)
     padding: Padding = "SAME"
     groups: int = 1
+    gathered: bool = False
 
     def __call__(self, inputs: jax.Array, kernel: jax.Array, slots: Slots) -> jax.Array:
         window = kernel.shape[:2]
@@ -97,6 +101,12 @@ class Convolve:
             return dot(_stride(inputs, self.strides), kernel[0, 0], slots)
         if jnp.issubdtype(inputs.dtype, jnp.integer):
             return convolve_integers(inputs, kernel, self.strides, padding)
+        if self.gathered:
+            native = partial(_convolve, strides=self.strides, padding=padding)
+            product = partial(jnp.matmul, preferred_element_type=accumulator(inputs.dtype))
+            return gather_and_multiply(
+                inputs, kernel, self.strides, padding, product, elsewhere=native
+            )
         return Contraction(
             partial(_convolve, strides=self.strides, padding=padding),
             partial(_to_inputs, shape=inputs.shape, strides=self.strides, padding=padding),
@@ -107,6 +117,17 @@ class Convolve:
         if isinstance(self.padding, str):
             return tuple(lax.padtype_to_pads(size, window, self.strides, self.padding))
         return self.padding
+
+
+def gathered(operation: Convolve, shape: Sequence[int]) -> Convolve:
+    """The form of a convolution of floats that is fast on a CPU, without written gradients.
+
+    shape: of the kernel. Milliseconds of XLA's convolution | gathered pixels for 128 images on one
+    core (AVX-512, jax 0.10.2), kernels 5x5x1: 9.7 | 1.2 to 6 channels, 9.9 | 1.9 to 16, 2.1 | 3.9
+    to 32; 3x3x3: 8.9 | 4.1 to 16, 9.1 | 11 to 64; 3x3x16 to 16: 13 | 29. Type bfloat16 is alike.
+    """
+    inputs, outputs = shape[2:]
+    return replace(operation, gathered=inputs < FEW and outputs < MANY and operation.groups == 1)
 
 
 def _convolve(

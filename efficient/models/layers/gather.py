@@ -27,14 +27,16 @@ def gather_and_multiply(
     padding: Padding,
     product: Product,
     zero: int = 0,
+    elsewhere: Product | None = None,
 ) -> jax.Array:
     """Images (batch, height, width, i), kernel (height, width, i, o): (batch, height', width', o).
 
-    product: of (..., height * width * i) and (height * width * i, o); zero: what pads the images.
+    product: of (..., height * width * i) and (height * width * i, o); zero: what pads the images;
+    elsewhere: the convolution on other platforms than a CPU, by default also gathered.
     """
     form = partial(_gather, strides=strides, padding=padding, product=product, zero=zero)
     cpu = partial(form, neighbours=NEIGHBOURS[kernel.shape[2] >= FEW], pad=_pad_apart)
-    return lax.platform_dependent(inputs, kernel, cpu=cpu, default=form)
+    return lax.platform_dependent(inputs, kernel, cpu=cpu, default=elsewhere or form)
 
 
 @partial(jax.jit, static_argnums=2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from efficient.models.layers.convolution import Convolve
+from efficient.models.layers.convolution import Convolve, gathered
 from efficient.models.layers.gather import _gather, _pad_apart, gather_and_multiply
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -37,6 +37,28 @@ def test_any_number_of_neighbours_gives_the_same_sums(channels, strides, padding
     wanted = lax.conv_general_dilated(x, w, strides, padding, dimension_numbers=LAYOUT)
     for found in forms(x, w):
         np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_gathered_convolution_is_the_same_and_native_elsewhere():
+    x, w = whole(0, (2, 12, 12, 1)), whole(1, (5, 5, 1, 6))
+    native, product = Convolve(), gathered(Convolve(), w.shape)
+    assert product.gathered
+    np.testing.assert_array_equal(product(x, w, {}), native(x, w, {}))
+
+    def lowered(platform):
+        traced = jax.jit(lambda x, w: product(x, w, {})).trace(x, w)
+        return traced.lower(lowering_platforms=(platform,)).as_text()
+
+    assert "stablehlo.convolution" in lowered("cuda")
+    assert "stablehlo.convolution" not in lowered("cpu")
+
+
+@pytest.mark.parametrize(
+    "shape, groups", [((5, 5, 4, 6), 1), ((5, 5, 1, 32), 1), ((3, 3, 1, 8), 8)]
+)
+def test_only_what_pays_is_gathered(shape, groups):
+    operation = Convolve(groups=groups)
+    assert gathered(operation, shape) == operation
 
 
 def test_what_makes_the_images_is_computed_once():
