@@ -1,7 +1,7 @@
 """What was asked of shipped models, what was found, and the tables of `efficient bench`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from efficient.benchmark.timing import interval
@@ -10,9 +10,11 @@ from efficient.ledger.codec import from_dict
 from efficient.ledger.record import Record
 from efficient.report.benchmark import tables
 from efficient.report.layout import Cell, Table
+from efficient.report.number import scaled
 from efficient.report.table import to_markdown
 
 FOUND = Path(__file__).with_name("benchmark.json")
+FORMS = Path(__file__).with_name("forms.json")
 #: Least gain of int8 over float32 at the larger batches, and of the MLP's over bf16.
 GAINS, OVER_BF16 = {"MLP": 3.0, "LeNet-5": 2.0, "GPT": 1.8}, 1.2
 #: Most that rounding may take: points of accuracy, or nats.
@@ -28,9 +30,9 @@ def answer(records: list[Record]) -> str:
         name: from_dict(Benchmark, found, FOUND.name)
         for name, found in json.loads(FOUND.read_text()).items()
     }
-    rows = [tuple(Cell(text) for text in row) for row in judged(made, records)]
+    rows = cells(judged(made, records))
     columns = ("network", "batch", "asked", "found", "verdict")
-    parts = [to_markdown(Table("", columns, tuple(rows)))]
+    parts = [to_markdown(Table("", columns, rows)), forms()]
     for name, one in made.items():
         parts.append(f"## {name}, as shipped")
         for table in tables(one):
@@ -44,6 +46,7 @@ def judged(made: dict[str, Benchmark], records: list[Record]) -> Iterator[tuple[
         for kind in ("int8", "int8 dynamic"):
             for found in compared(made[name], f"{name}, {kind}"):
                 yield speed(name, found, f"{kind} >= {least:g}x float32", found.gain, least)
+            yield from exported(name, kind, least)
         yield loss(name, made[name])
     for batch, gain in over(made["MLP"], "MLP, int8", "MLP, bf16"):
         asked = f"int8 >= {OVER_BF16}x bf16"
@@ -62,11 +65,45 @@ def judged(made: dict[str, Benchmark], records: list[Record]) -> Iterator[tuple[
     yield composed(records)
 
 
+def forms() -> str:
+    """How much of LeNet-5's gain is the number type, and how much the form of its convolutions."""
+    made = json.loads(FORMS.read_text())["lines"]
+    rows = [
+        (
+            str(one["batch"]),
+            f"{one['artefact']}, {one['form']}",
+            scaled(one["per_s"], "").strip(),
+            times(Interval(**one["gain"])),
+        )
+        for one in made
+    ]
+    table = Table("", ("batch", "artefact", "images/s", "over float32 as exported"), cells(rows))
+    return (
+        "### Number type or form\n\nAs exported, convolutions of floats are XLA's own; `efficient "
+        "bench` and the tables below gather pixels and multiply matrices where that is faster, for "
+        "floats as for integers. Without that, what the form gains would count as int8's:\n\n"
+        f"{to_markdown(table)}"
+    )
+
+
+def cells(rows: Iterable[tuple[str, ...]]) -> tuple[tuple[Cell, ...], ...]:
+    return tuple(tuple(Cell(text) for text in row) for row in rows)
+
+
 def compared(made: Benchmark, subject: str) -> Iterator[Comparison]:
     """At the larger batches, decoding left out."""
     for found in made.comparisons:
         if found.subject == subject and found.task != "decode" and found.batch > 1:
             yield found
+
+
+def exported(name: str, kind: str, least: float) -> Iterator[tuple[str, ...]]:
+    """The same of the files as anybody runs them, where the form was compared."""
+    for one in json.loads(FORMS.read_text())["lines"]:
+        if (one["artefact"], one["form"]) == (f"{name}, {kind}", "exported"):
+            gain, asked = Interval(**one["gain"]), f"{kind} >= {least:g}x float32"
+            found = verdict(gain.low, gain.median, least)
+            yield (f"{name}, as exported", str(one["batch"]), asked, times(gain), found)
 
 
 def place(name: str, found: Comparison) -> tuple[str, str]:
