@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from efficient.ledger.codec import RecordError, from_dict, to_dict
 from efficient.ledger.record import SCHEMA, Record
 
 RECORD = "record.json"
+#: Many records in one file, a line each: what an experiment commits.
+RECORDS = "records.jsonl"
 JOURNAL = "attempts.jsonl"
 
 
@@ -90,9 +93,14 @@ def read_record(path: Path | str) -> Record:
     """
     path = Path(path)
     path = path / RECORD if path.is_dir() else path
-    value = _strict(path, path.read_bytes) if path.is_file() else None
-    if value is None:
+    if not path.is_file():
         raise RecordError(f"{path}: no record here; `efficient list --out DIR` shows the runs")
+    return _parse(str(path), path.read_bytes)
+
+
+def _parse(path: str, read: Callable[[], bytes]) -> Record:
+    """path: what an error names."""
+    value = _strict(path, read)
     schema = value.get("schema") if isinstance(value, dict) else None
     if type(schema) is not int:
         raise RecordError(f"{path}: no schema number; the file is damaged or is no record")
@@ -111,14 +119,16 @@ def read_record(path: Path | str) -> Record:
 def records(directory: Path | str) -> tuple[list[Record], list[str]]:
     """All records below `directory` by time of start, and one complaint for each that is unfit.
 
+    They stand in folders of runs and in files of many (`RECORDS`).
+
     Raises:
         StoreError: the directory does not exist.
     """
     found: dict[str, Record] = {}
     complaints = []
-    for path in _below(directory, RECORD):
+    for path, read in _documents(directory):
         try:
-            record = read_record(path)
+            record = _parse(path, read)
         except (RecordError, OSError) as error:
             complaints.append(str(error))
             continue
@@ -198,6 +208,15 @@ def read_lines(path: Path | str) -> list[dict[str, Any]]:
         with contextlib.suppress(RecordError):
             lines.append(_object(str(path), last))
     return lines
+
+
+def _documents(directory: Path | str) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Where each record stands, and its bytes."""
+    for path in _below(directory, RECORD):
+        yield str(path), path.read_bytes
+    for path in _below(directory, RECORDS):
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            yield f"{path} line {number}", partial(bytes, line)
 
 
 def _below(directory: Path | str, name: str) -> Iterator[Path]:

@@ -135,6 +135,17 @@ def test_records_are_found_below_and_by_time(tmp_path):
     assert store.records(tmp_path) == ([early, late], [])
 
 
+def test_records_of_one_file_are_read_line_by_line(tmp_path):
+    """As an experiment commits them; the last line is torn."""
+    lines = [json.dumps(to_dict(record(seed=seed))) for seed in (1, 0)]
+    (tmp_path / "deep").mkdir()
+    path = tmp_path / "deep" / "records.jsonl"
+    path.write_text("\n".join([*lines, lines[0][:50]]))
+    found, complaints = store.records(tmp_path)
+    assert [one.seed for one in found] == [0, 1]
+    assert len(complaints) == 1 and complaints[0].startswith(f"{path} line 3: damaged")
+
+
 def test_copied_run_counts_once(tmp_path):
     keep(tmp_path / "a", record())
     keep(tmp_path / "b", record())
