@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import tiny
 
-from efficient import experiment
 from efficient.config import Config, ConfigError, digest
-from efficient.experiment import Arm, Experiment, ExperimentError, load, plan, run
+from efficient.experiment import Arm, Experiment, ExperimentError, load, plan, planning, run
 from efficient.ledger.record import INTERRUPTED
 from efficient.ledger.store import records, write_record
 from efficient.run import train
@@ -189,7 +188,7 @@ def test_a_plan_digests_each_config_once_for_each_data(tmp_path, trained, monkey
         asked.append(config)
         return digest(config, *others)
 
-    monkeypatch.setattr(experiment, "digest", counting)
+    monkeypatch.setattr(planning, "digest", counting)
     plan(Experiment("?", (BASELINE,)), 3, tmp_path)
     assert [config.seed for config in asked] == [0, 1, 2]
 
