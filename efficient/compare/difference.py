@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from efficient.compare.column import COLUMNS
-from efficient.compare.summary import ACCURACY, BASELINE, CompareError, Row, Spread, spread
+from efficient.compare.error import CompareError
+from efficient.compare.summary import ACCURACY, BASELINE, Row, Spread, spread
 
 WITHIN = "within the seeds' spread"
 OUTSIDE = "outside the seeds' spread"

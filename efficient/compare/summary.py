@@ -15,6 +15,7 @@ from typing import Any
 
 from efficient.compare.clock import RULES, Rule, bounds, seconds
 from efficient.compare.column import COLUMNS
+from efficient.compare.error import CompareError
 from efficient.compare.lineage import lineage, total
 from efficient.compare.provenance import outdated, provenance
 from efficient.ledger.record import FINISHED, Machine, Parent, Record
@@ -24,10 +25,6 @@ ACCURACY = "accuracy"
 #: Fields of a configuration in which runs of one arm may differ: the seed, two labels, and the
 #: run whose outputs are compared with after training.
 _NOT_ASKED = ("seed", "preset", "arm", "reference")
-
-
-class CompareError(ValueError):
-    """Runs that may not be compared: the message names the two runs and what differs."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +237,7 @@ def _costs(
     runs: list[Record], by_id: Mapping[str, Record]
 ) -> tuple[dict[str, Spread], dict[str, str]]:
     known, unknown = {}, {}
-    lineages = [lineage(run, by_id) for run in runs]
+    lineages = [list(lineage(run, by_id).values()) for run in runs]
     for column in COLUMNS:
         if column.key in ("flops_parents", "train_s_parents"):
             key = column.key.removesuffix("_parents").replace("flops", "flops_executed")

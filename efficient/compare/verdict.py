@@ -9,18 +9,17 @@ significant proves nothing (two one-sided tests, Schuirmann 1987).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from efficient.compare.summary import CompareError, spread
+from efficient.compare.error import CompareError
+from efficient.compare.significance import LEVEL, Estimate, detectable, equivalent, paired
+from efficient.compare.summary import spread
 
 REPRODUCED = "REPRODUCED"
 DIRECTION_ONLY = "DIRECTION_ONLY"
 NOT_REPRODUCED = "NOT_REPRODUCED"
 INCONCLUSIVE = "INCONCLUSIVE"
-LEVEL = 0.05
-#: A spread below this, of a mean of about 1 or more, is that of rounding.
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,7 @@ class Verdict:
 
     The interval holds the mean with 95 %, for a claim of sameness with 90 %, as two tests of 5 %.
     Pairs that do not vary have no test: p and the interval are not numbers, the word INCONCLUSIVE.
+    detectable: the effect that one planned test of so many pairs would have found with 80 %.
     """
 
     word: str
@@ -37,21 +37,29 @@ class Verdict:
     low: float
     high: float
     pairs: int
+    detectable: float
 
     def __str__(self) -> str:
         if math.isnan(self.p):
             return f"{self.word}: {self.effect:+.3g}, no test, the {self.pairs} pairs do not vary"
         interval = f"[{self.low:.3g}, {self.high:.3g}]"
-        return f"{self.word}: {self.effect:+.3g} {interval}, p = {self.p:.2g}, n = {self.pairs}"
+        said = f"{self.word}: {self.effect:+.3g} {interval}, p = {self.p:.2g}, n = {self.pairs}"
+        if self.word != INCONCLUSIVE:
+            return said
+        return f"{said}; {self.pairs} pairs like these could only have seen {self.detectable:.2g}"
 
 
 def judge_direction(
-    differences: Sequence[float], published: float, band: tuple[float, float] = (0.5, 2.0)
+    differences: Sequence[float],
+    published: float,
+    band: tuple[float, float] = (0.5, 2.0),
+    test: Callable[[Sequence[float]], Estimate] = paired,
 ) -> Verdict:
     """Is the mean of the differences above 0, and is it the published effect?
 
     differences: by seed, in the direction of the claim; published: above 0, in the same unit;
-    band: factors of it that still count as the same.
+    band: factors of it that still count as the same; test: `paired` where the number of seeds was
+    planned, `sequential` where they were looked at on the way.
 
     Raises:
         CompareError: fewer than two pairs, or a published effect that is not above 0.
@@ -59,14 +67,12 @@ def judge_direction(
     if published <= 0:
         raise CompareError(f"published effect {published} must be above 0; turn the difference")
     low_edge, high_edge = (published * factor for factor in band)
-    mean, error, t = _paired(differences)
-    reach = t.ppf(1 - LEVEL / 2) * error
-    p = float(t.sf(mean / error))
-    if p < LEVEL:
-        word = REPRODUCED if low_edge <= mean <= high_edge else DIRECTION_ONLY
+    found = test(differences)
+    if found.p < LEVEL:
+        word = REPRODUCED if low_edge <= found.effect <= high_edge else DIRECTION_ONLY
     else:
-        word = NOT_REPRODUCED if mean + reach < low_edge else INCONCLUSIVE
-    return Verdict(word, mean, p, mean - reach, mean + reach, len(differences))
+        word = NOT_REPRODUCED if found.high < low_edge else INCONCLUSIVE
+    return _verdict(word, found, differences)
 
 
 def judge_same(differences: Sequence[float], margin: float) -> Verdict:
@@ -75,33 +81,14 @@ def judge_same(differences: Sequence[float], margin: float) -> Verdict:
     Raises:
         CompareError: fewer than two pairs, or a margin that is not above 0.
     """
-    if margin <= 0:
-        raise CompareError(f"margin {margin} must be above 0; state what does not matter")
-    mean, error, t = _paired(differences)
-    reach = t.ppf(1 - LEVEL) * error
-    gap = margin - abs(mean)
-    p = float(t.sf(gap / error))
-    if p < LEVEL:
+    found = equivalent(differences, margin)
+    if found.p < LEVEL:
         word = REPRODUCED
     else:
-        word = NOT_REPRODUCED if mean + reach < -margin or mean - reach > margin else INCONCLUSIVE
-    return Verdict(word, mean, p, mean - reach, mean + reach, len(differences))
+        word = NOT_REPRODUCED if found.high < -margin or found.low > margin else INCONCLUSIVE
+    return _verdict(word, found, differences)
 
 
-def _paired(differences: Sequence[float]):
-    """Mean, its standard error, and Student's distribution of the mean over that error.
-
-    Pairs that differ by rounding alone do not vary: their error is not a number, and so is all
-    that follows from it.
-    """
-    from scipy.stats import t
-
-    if len(differences) < 2 or not all(map(math.isfinite, differences)):
-        raise CompareError(
-            f"{len(differences)} pairs cannot be tested; give two finite ones or more"
-        )
-    found = spread(differences)
-    assert found.sd is not None
-    error = found.sd / math.sqrt(len(differences))
-    varies = error > ROUNDING * max(1.0, abs(found.mean))
-    return found.mean, error if varies else math.nan, t(len(differences) - 1)
+def _verdict(word: str, found: Estimate, differences: Sequence[float]) -> Verdict:
+    least = detectable(spread(differences).sd or 0.0, len(differences))
+    return Verdict(word, found.effect, found.p, found.low, found.high, found.size, least)

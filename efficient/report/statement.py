@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from efficient.compare.development import Amount, final, multipliers, spent
+from efficient.compare.error import CompareError
 from efficient.compare.provenance import outdated, provenance
-from efficient.compare.summary import CompareError, describe
+from efficient.compare.summary import describe
 from efficient.compare.terms import J_PER_KWH, Terms, apply
 from efficient.ledger.bill import GRADES, METERED, Grid, Process
 from efficient.ledger.record import Record

@@ -8,7 +8,7 @@ import pytest
 from fabrication import record, records
 
 from efficient.compare.development import final, multipliers, spent
-from efficient.compare.summary import CompareError
+from efficient.compare.error import CompareError
 from efficient.ledger.bill import EnergyPart, Process
 
 EVERYTHING = records()

@@ -20,7 +20,8 @@ from efficient.compare.difference import (
     pareto,
     times,
 )
-from efficient.compare.summary import CompareError, Row, rows, spread
+from efficient.compare.error import CompareError
+from efficient.compare.summary import Row, rows, spread
 
 TEMPLATE = rows([record()])[0]
 

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from efficient.compare.summary import CompareError
+from efficient.compare.error import CompareError
 from efficient.compare.verdict import (
     DIRECTION_ONLY,
     INCONCLUSIVE,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from fabrication import record, records
 
-from efficient.compare.summary import CompareError
+from efficient.compare.error import CompareError
 from efficient.compare.terms import Terms
 from efficient.ledger.bill import Grid, Process
 from efficient.ledger.codec import to_dict

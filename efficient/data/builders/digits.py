@@ -41,7 +41,7 @@ class Digits(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         del dl_manager
         from sklearn.datasets import load_digits
 
-        images, labels = load_digits(return_X_y=True)
+        images, labels = map(np.asarray, load_digits(return_X_y=True))
         order = permutation(len(images))
         ends = np.cumsum(list(SIZES.values()))
         return {
