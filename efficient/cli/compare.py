@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from efficient.cli.failure import usage
 from efficient.cli.output import console, document, say, table, warn
 from efficient.compare.column import BY_KEY
-from efficient.compare.summary import CompareError, describe, rows
+from efficient.compare.decision import Test, decide
+from efficient.compare.error import CompareError
+from efficient.compare.sequential import FIRST, sequential
+from efficient.compare.significance import paired
+from efficient.compare.summary import describe, rows
+from efficient.compare.verdict import INCONCLUSIVE
 from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.store import records
 from efficient.report import page
@@ -19,7 +24,7 @@ from efficient.report.scatter import scatter
 from efficient.report.table import terminal, workloads
 
 if TYPE_CHECKING:
-    from efficient.experiment import Planned, Terms
+    from efficient.experiment import Experiment, Planned, Terms
 
 
 def compare(arguments: argparse.Namespace) -> int:
@@ -29,21 +34,72 @@ def compare(arguments: argparse.Namespace) -> int:
     with usage():
         asked = experiment.load(_place(arguments.experiment)).at(arguments.scale)
     out = Path(arguments.out or Path("runs") / asked.name)
-    planned = experiment.plan(asked, arguments.seeds, out)
+    seeds = FIRST if arguments.until_decided else arguments.seeds
+    planned = experiment.plan(asked, seeds, out)
     if arguments.dry_run:
         _dry_run(planned, arguments.json)
         return 0
     terms = _terms(planned, out, arguments)
-    experiment.run(asked, arguments.seeds, out, arguments.data_dir, say, terms)
-    planned = experiment.plan(asked, arguments.seeds, out)
+    if arguments.until_decided:
+        found = _until_decided(asked, out, terms, arguments)
+    else:
+        experiment.run(asked, seeds, out, arguments.data_dir, say, terms)
+        found = _finished(asked, seeds, out)
+    _publish(
+        found, out, asked.title, [], arguments, sequential if arguments.until_decided else paired
+    )
+    return 0
+
+
+def _until_decided(
+    asked: Experiment, out: Path, terms: Terms, arguments: argparse.Namespace
+) -> list[Record]:
+    """A seed of every arm after the other, until each has a verdict or the seeds or the budget end.
+
+    A budget that ends leaves the seeds that every arm has.
+    """
+    from efficient import experiment
+    from efficient.predict.budget import BudgetError
+
+    found: list[Record] = []
+    for seeds in range(FIRST, arguments.max_seeds + 1):
+        try:
+            terms = experiment.run(asked, seeds, out, arguments.data_dir, _news, terms)
+        except BudgetError as error:
+            if not found:
+                raise
+            warn(f"{error}; the verdicts are of {seeds - 1} seeds")
+            break
+        found = _finished(asked, seeds, out)
+        made = decide(rows(found), sequential)
+        open_ = [one.arm for one in made if one.word == INCONCLUSIVE]
+        say(f"after {seeds} seeds: {len(made) - len(open_)} of {len(made)} arms decided")
+        if not open_:
+            break
+    return found
+
+
+def _news(line: str) -> None:
+    """What an earlier round has said already is left out."""
+    if not line.endswith("finished before"):
+        say(line)
+
+
+def _finished(asked: Experiment, seeds: int | None, out: Path) -> list[Record]:
+    """The records of all runs.
+
+    Raises:
+        ExperimentError: one is missing, though all were trained.
+    """
+    from efficient import experiment
+
+    planned = experiment.plan(asked, seeds, out)
     if missing := [item.label for item in planned if not item.done]:
         raise experiment.ExperimentError(
             f"{missing[0]} was trained by other code, which changed meanwhile; give the same "
             "command again"
         )
-    found = [item.record for item in planned if item.record is not None]
-    _publish(found, out, asked.title, [], arguments)
-    return 0
+    return [item.record for item in planned if item.record is not None]
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -111,16 +167,24 @@ def _publish(
     title: str,
     complaints: Sequence[str],
     arguments: argparse.Namespace,
+    test: Test = paired,
 ) -> None:
-    """The page on disk; tables, plots and sentences on stdout."""
+    """The page on disk; tables, plots and verdicts on stdout. test: that decides."""
     made = rows(found)
-    path = page.write(found, out, title, complaints, arguments.clock)
+    path = page.write(found, out, title, complaints, arguments.clock, test)
     if arguments.json:
-        document({"title": title, "page": str(path), **as_json(made), "complaints": complaints})
+        document(
+            {
+                "title": title,
+                "page": str(path),
+                **as_json(made, test),
+                "complaints": complaints,
+            }
+        )
         return
     devices = dict.fromkeys(describe(record.machine) for record in found)
     print(f"{title}: {len(found)} runs on {'; '.join(devices)}\n")
-    terminal(made, console(), arguments.clock)
+    terminal(made, console(), arguments.clock, test)
     for here in workloads(made).values():
         print(f"\n{here[0].workload}: {scatter(here, BY_KEY['flops_executed'])}")
     for text in complaints:

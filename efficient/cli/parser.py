@@ -97,7 +97,12 @@ def _compare(groups: Any) -> None:
     text = "train what an experiment lacks, one process per run, then report"
     made = command(groups, "compare", "compare:compare", text, example)
     made.add_argument("experiment", metavar="EXPERIMENT", help="name, folder or Python file")
-    made.add_argument("--seeds", type=count, metavar="N", help="seeds of each arm")
+    seeds = made.add_mutually_exclusive_group()
+    seeds.add_argument("--seeds", type=count, metavar="N", help="seeds of each arm")
+    help = "add a seed of every arm until each has a verdict"
+    seeds.add_argument("--until-decided", action="store_true", help=help)
+    help = "where --until-decided ends without one (20)"
+    made.add_argument("--max-seeds", type=count, default=20, metavar="N", help=help)
     made.add_argument(
         "--scale", default="", metavar="NAME", help="the same question on a larger machine: gpu"
     )

@@ -5,38 +5,52 @@ The words come from the columns and the evidence of a row, not from the names of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from efficient.compare import breakeven
 from efficient.compare.column import BY_KEY
-from efficient.compare.difference import ONE_SEED, SAME, WITHIN, Difference, difference, times
+from efficient.compare.decision import BETTER, WORSE, Decision, Test, decide
+from efficient.compare.difference import (
+    ONE_SEED,
+    SAME,
+    WITHIN,
+    Difference,
+    baseline_of,
+    difference,
+    times,
+)
 from efficient.compare.evidence import is_masked, is_quantized
+from efficient.compare.significance import paired
 from efficient.compare.summary import Row
 
 #: The columns every sentence names, in this order.
 NAMED = ("flops_executed", "flops_effective", "train_s", "stored_bytes")
 
 
-def sentence(row: Row, baseline: Row) -> str:
-    """One sentence: quality with its spread, four cost ratios, and the bounds of the claim."""
+def sentences(rows: Sequence[Row], test: Test = paired) -> dict[str, str]:
+    """One sentence for each row of a workload that has a baseline among `rows`, by its label."""
+    pairs = [(row, base) for row in rows if (base := baseline_of(row, rows))]
+    made = zip(pairs, decide(rows, test), strict=True)
+    return {row.label: sentence(row, base, decision) for (row, base), decision in made}
+
+
+def sentence(row: Row, baseline: Row, decision: Decision) -> str:
+    """One sentence: quality with its verdict, four cost ratios, and the bounds of the claim."""
     gap = difference(row, baseline)
     sides: dict[str, list[str]] = {"gained": [], "paid": [], "unchanged": [], "undecided": []}
-    decided = gap.quality.verdict not in (WITHIN, ONE_SEED)
-    if decided:
-        side, word = ("gained", "better") if gap.better else ("paid", "worse")
-        sides[side].append(f"a {word} {row.quality_name}")
+    if decision.word in (BETTER, WORSE):
+        side = "gained" if decision.word == BETTER else "paid"
+        sides[side].append(f"a {decision.word.lower()} {row.quality_name}")
     for key in NAMED:
         side, words = _cost(key, row, baseline, gap)
         sides[side].append(words)
-    parts = [_quality(row, baseline, gap)]
+    parts = [
+        f"{row.quality_name} {_value(row)} against {_value(baseline)} ({decision.said})",
+    ]
     parts += [] if sides["gained"] else ["no gain shown"]
     parts += [f"{side} {_list(words)}" for side, words in sides.items() if words]
     parts += _bounds(row, baseline, gap)
     return f"{row.label} against {baseline.label}: {'; '.join(parts)}."
-
-
-def _quality(row: Row, baseline: Row, gap: Difference) -> str:
-    verdict = gap.quality.verdict
-    verdict = verdict if verdict == ONE_SEED else f"{verdict}, {row.n} seeds"
-    values = f"{row.quality_name} {_value(row)} against {_value(baseline)}"
-    return f"{values} ({gap.quality.mean:+.4f}, {verdict})"
 
 
 def _value(row: Row) -> str:
@@ -63,7 +77,7 @@ def _cost(key: str, row: Row, baseline: Row, gap: Difference) -> tuple[str, str]
 
 
 def _bounds(row: Row, baseline: Row, gap: Difference) -> list[str]:
-    """What limits the claim: FLOPs that did not fall, and the bill of a teacher."""
+    """What limits the claim: FLOPs that did not fall, a teacher's bill, when it is paid back."""
     found = []
     executed = gap.ratios.get("flops_executed")
     fell = executed is not None and executed < 1 - SAME
@@ -71,6 +85,8 @@ def _bounds(row: Row, baseline: Row, gap: Difference) -> list[str]:
         found.append("executed FLOPs did not fall: no speed claim")
     if bill := _teacher(row, baseline):
         found.append(bill)
+    if (predictions := breakeven.break_even(row, baseline)) is not None:
+        found.append(breakeven.said(predictions))
     return found
 
 

@@ -11,15 +11,10 @@ from dataclasses import dataclass
 
 from efficient.compare.clock import ALL, RULES, explain, mark
 from efficient.compare.column import BY_KEY
-from efficient.compare.difference import (
-    ONE_SEED,
-    OUTSIDE,
-    WITHIN,
-    baseline_of,
-    difference,
-    times,
-)
+from efficient.compare.decision import Test, decide
+from efficient.compare.difference import baseline_of, difference, times
 from efficient.compare.evidence import proof
+from efficient.compare.significance import paired
 from efficient.compare.summary import Row
 from efficient.report import number
 
@@ -36,7 +31,6 @@ SHIPPED = ("flops_inference", "bit_operations", "stored_bytes", "params_total", 
 
 #: Readings of different grades have no ratio.
 _OF_ENERGY = ("energy_j", "carbon_gco2e")
-_VERDICTS = {WITHIN: "within spread", OUTSIDE: "outside spread", ONE_SEED: "one seed"}
 _SHORT = {
     "flops_executed": "executed",
     "flops_effective": "effective",
@@ -82,14 +76,14 @@ class Table:
     footnotes: tuple[str, ...] = ()
 
 
-def tables(rows: Sequence[Row], clock: str = "train") -> list[Table]:
+def tables(rows: Sequence[Row], clock: str = "train", test: Test = paired) -> list[Table]:
     """The tables of one workload; `rows` are those of `compare.summary` for it.
 
     `clock` names the rule of `compare.clock` that the train seconds follow; with `ALL` a table
-    sets every rule beside the others.
+    sets every rule beside the others. `test` is that of `compare.decision`.
     """
     made = [
-        _quality(rows),
+        _quality(rows, test),
         _training(rows, clock if clock in RULES else "train"),
         _energy(rows),
         _costs("Memory of training", rows, MEMORY),
@@ -103,7 +97,10 @@ def clocks(clock: str) -> list[str]:
     return [explain(name) for name in RULES if clock in (name, ALL) and clock != "train"]
 
 
-def _quality(rows: Sequence[Row]) -> Table:
+def _quality(rows: Sequence[Row], test: Test) -> Table:
+    verdicts = {
+        one.arm: one.word.lower() if one.seeds > 1 else "one seed" for one in decide(rows, test)
+    }
     made = []
     for row in rows:
         baseline = baseline_of(row, rows)
@@ -115,7 +112,7 @@ def _quality(rows: Sequence[Row]) -> Table:
                 Cell(row.label, "" if row.model in row.label else row.model),
                 Cell(str(row.n)),
                 Cell(number.quality_spread(row, row.quality)),
-                Cell(change, _VERDICTS[gap.quality.verdict] if gap else ""),
+                Cell(change, verdicts.get(row.label, "")),
                 Cell(number.quality(row, shipped.mean) if shipped else number.NONE),
             )
         )

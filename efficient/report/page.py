@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from efficient.compare.column import COLUMNS, PLOTTED
+from efficient.compare.decision import Test
 from efficient.compare.difference import baseline_of
 from efficient.compare.evidence import proof
-from efficient.compare.sentence import sentence
+from efficient.compare.sentence import sentences
+from efficient.compare.significance import paired
 from efficient.compare.summary import BASELINE, Row, config_changes, describe, notes
 from efficient.compare.summary import rows as summarise
 from efficient.ledger.record import LAPS, Record
@@ -31,21 +33,24 @@ def write(
     title: str,
     complaints: Sequence[str] = (),
     clock: str = "train",
+    test: Test = paired,
 ) -> Path:
     """Write `report/index.html`, `summary.json` and `table.md` below `out_dir`.
 
-    `complaints` are those of `ledger.store.records`; `clock` is that of `layout.tables`. Returns
-    the path of the page.
+    `complaints` are those of `ledger.store.records`; `clock` is that of `layout.tables`; `test`
+    that of `decision.decide`. Returns the path of the page.
 
     Raises:
         CompareError: the records may not be compared. StoreError: a file cannot be written.
     """
     rows = summarise(records)
     folder = Path(out_dir) / "report"
-    summary = as_json(rows) | {"title": title, "complaints": list(complaints)}
+    summary = as_json(rows, test) | {"title": title, "complaints": list(complaints)}
     write_json(folder / "summary.json", summary)
-    write_text(folder / "table.md", f"# {table.plain(title)}\n\n{table.markdown(rows, clock)}")
-    write_text(folder / "index.html", page(records, rows, title, complaints, clock))
+    write_text(
+        folder / "table.md", f"# {table.plain(title)}\n\n{table.markdown(rows, clock, test)}"
+    )
+    write_text(folder / "index.html", page(records, rows, title, complaints, clock, test))
     return folder / "index.html"
 
 
@@ -55,11 +60,14 @@ def page(
     title: str,
     complaints: Sequence[str] = (),
     clock: str = "train",
+    test: Test = paired,
 ) -> str:
     """The HTML of a comparison whose `rows` are those of `records`."""
     css = importlib.resources.files("efficient.report").joinpath("page.css").read_text()
     by_workload = table.workloads(rows)
-    sections = [_workload(here, records, i, clock) for i, here in enumerate(by_workload.values())]
+    sections = [
+        _workload(here, records, i, clock, test) for i, here in enumerate(by_workload.values())
+    ]
     tail = (
         _notes("Clocks", clocks(clock)),
         _notes("Notes", [*notes(rows), *complaints]),
@@ -87,7 +95,13 @@ def _head(records: Sequence[Record], rows: Sequence[Row], title: str) -> str:
     )
 
 
-def _workload(rows: Sequence[Row], records: Sequence[Record], index: int, clock: str) -> str:
+def _workload(
+    rows: Sequence[Row],
+    records: Sequence[Record],
+    index: int,
+    clock: str,
+    test: Test,
+) -> str:
     record = next(r for r in records if r.run_id == rows[0].run_ids[0])
     splits = ", ".join(f"{s.examples:,} {name}" for name, s in record.data.splits.items())
     facts = (
@@ -101,30 +115,27 @@ def _workload(rows: Sequence[Row], records: Sequence[Record], index: int, clock:
         "Large marks are means with the standard deviation over seeds, small ones are single "
         "seeds. The line joins the arms that no other arm beats in both."
     )
-    quality, *costs = tables(rows, clock)
+    quality, *costs = tables(rows, clock, test)
     quality = dataclasses.replace(quality, footnotes=())  # the findings say them already
     shown = "\n".join(table.to_html(made) for made in (quality, *costs))
     return (
         f'<section>\n<h2>{_(rows[0].workload)}</h2>\n<p class="quiet">{_(facts)}</p>\n'
-        f"{_findings(rows)}\n{shown}\n<h3>Quality against each cost</h3>\n"
+        f"{_findings(rows, test)}\n{shown}\n<h3>Quality against each cost</h3>\n"
         f'<p class="quiet">{how}</p>\n<div class="plots">\n{figures}\n</div>\n'
         f"{_changes(rows)}\n</section>"
     )
 
 
-def _findings(rows: Sequence[Row]) -> str:
-    looks = style.looks(rows)
-    items = []
-    for row in rows:
+def _findings(rows: Sequence[Row], test: Test) -> str:
+    looks, items = style.looks(rows), []
+    for label, text in sentences(rows, test).items():
+        row = next(row for row in rows if row.label == label)
         baseline = baseline_of(row, rows)
-        if not baseline:
-            continue
-        start = f"{row.label} against {baseline.label}: "
-        text = sentence(row, baseline).removeprefix(start)
+        said = text.removeprefix(f"{label} against {baseline.label if baseline else ''}: ")
         proved = proof(row, rows)
-        colour = style.variable(looks[row.label].colour)
+        colour = style.variable(looks[label].colour)
         items.append(
-            f'<li style="--arm: {colour}"><p><b>{_(row.label)}:</b> {_(text)}</p>'
+            f'<li style="--arm: {colour}"><p><b>{_(label)}:</b> {_(said)}</p>'
             + (f"<p>{_(proved)}</p>" if proved else "")
             + "</li>"
         )
@@ -159,9 +170,10 @@ def _meanings() -> str:
         "examples; bits per unit are the mean loss over ln 2."
     )
     spread = (
-        "The standard deviation is the sample one over seeds. A difference is the mean over pairs "
-        "of one seed; it is within the spread when it is at most twice the pooled standard "
-        "deviation. This is no test of significance."
+        "The standard deviation is the sample one over seeds. A verdict is of a paired t-test over "
+        "seeds, or of Welch's where the arms have none in common, two-sided at 5 %, and by Holm "
+        "over the arms of a workload. Seconds are set beside twice the pooled standard deviation, "
+        "which is no test."
     )
     return (
         "<section><h2>How each number was obtained</h2>\n<dl>"

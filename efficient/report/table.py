@@ -10,8 +10,9 @@ import rich.markup
 import rich.table
 from rich.console import Console
 
-from efficient.compare.difference import baseline_of
-from efficient.compare.sentence import sentence
+from efficient.compare.decision import Test
+from efficient.compare.sentence import sentences
+from efficient.compare.significance import paired
 from efficient.compare.summary import Row, notes
 from efficient.report.layout import Cell, Table, clocks, tables
 
@@ -24,17 +25,13 @@ def workloads(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def sentences(rows: Sequence[Row]) -> list[str]:
-    """One sentence for each row that has a baseline among `rows`."""
-    pairs = ((row, baseline_of(row, rows)) for row in rows)
-    return [sentence(row, baseline) for row, baseline in pairs if baseline]
-
-
-def terminal(rows: Sequence[Row], console: Console, clock: str = "train") -> None:
+def terminal(
+    rows: Sequence[Row], console: Console, clock: str = "train", test: Test = paired
+) -> None:
     """Print tables, sentences and notes of every workload; readable at 80 columns."""
     for workload, here in workloads(rows).items():
         console.print(f"\n[bold]{rich.markup.escape(workload)}[/bold]")
-        for table in tables(here, clock):
+        for table in tables(here, clock, test):
             if table.columns:
                 console.print(_rich(table))
             elif table.footnotes:
@@ -42,7 +39,7 @@ def terminal(rows: Sequence[Row], console: Console, clock: str = "train") -> Non
             for note in table.footnotes:
                 console.print(f"  {rich.markup.escape(note)}", style="dim")
         console.print()
-        for text in sentences(here):
+        for text in sentences(here, test).values():
             console.print(f"- {rich.markup.escape(text)}", highlight=False)
     for text in clocks(clock):
         console.print(f"clock: {rich.markup.escape(text)}", style="dim", highlight=False)
@@ -50,16 +47,16 @@ def terminal(rows: Sequence[Row], console: Console, clock: str = "train") -> Non
         console.print(f"note: {rich.markup.escape(text)}", style="yellow", highlight=False)
 
 
-def markdown(rows: Sequence[Row], clock: str = "train") -> str:
+def markdown(rows: Sequence[Row], clock: str = "train", test: Test = paired) -> str:
     """The tables and sentences of every workload as Markdown."""
     parts = []
     for workload, here in workloads(rows).items():
         parts.append(f"## {plain(workload)}")
-        for table in tables(here, clock):
+        for table in tables(here, clock, test):
             parts += [f"### {table.title}"] * bool(table.columns or table.footnotes)
             parts += [to_markdown(table)] * bool(table.columns)
             parts += ["  \n".join(plain(note) for note in table.footnotes)] * bool(table.footnotes)
-        parts.append("\n".join(f"- {plain(text)}" for text in sentences(here)))
+        parts.append("\n".join(f"- {plain(text)}" for text in sentences(here, test).values()))
     if found := clocks(clock):
         parts += ["## Clocks", "\n".join(f"- {plain(text)}" for text in found)]
     if found := notes(rows):

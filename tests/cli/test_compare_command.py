@@ -62,3 +62,33 @@ def test_sample_goes_on_from_the_prompt(command, text_config, tmp_path):
     for wrong, text in (("--temperature", "-1"), ("--prompt", "")):
         done = command(*words, wrong, text)
         assert done.code in (1, 2) and done.err.count("\n") == 1
+
+
+CRIPPLED = EXPERIMENT.replace(
+    'arms=(Arm("baseline", config),), seeds=2',
+    'arms=(Arm("baseline", config), Arm("crippled", slow)), seeds=2',
+).replace(
+    "experiment =",
+    "slow = dataclasses.replace(config, train_for='1 steps')\n"
+    'config = dataclasses.replace(config, train_for="40 steps")\nexperiment =',
+)
+
+
+def test_a_crippled_arm_is_decided_early(command, experiment, tmp_path):
+    (experiment / "experiment.py").write_text(CRIPPLED)
+    words = ("compare", experiment, "--out", tmp_path / "runs", "--until-decided")
+    done = command(*words, "--max-seeds", "6", "--json")
+    assert done.code == 0, done.err
+    (decision,) = done.document["decisions"]
+    assert decision["word"] == "WORSE" and decision["seeds"] < 6
+    assert f"after {decision['seeds']} seeds: 1 of 1 arms decided" in done.err
+    assert command("compare", experiment, "--until-decided", "--seeds", "2").code == 2
+
+
+def test_the_same_request_twice_is_refused(command, experiment, tmp_path):
+    text = CRIPPLED.replace('"1 steps"', '"40 steps"').replace("'1 steps'", "'40 steps'")
+    (experiment / "experiment.py").write_text(text)
+    done = command("compare", experiment, "--out", tmp_path / "runs")
+    assert done.code == 1 and done.err.count("\n") == 1
+    assert "'baseline' and 'crippled' ask for the same request twice (seed 0)" in done.err
+    assert not (tmp_path / "runs").exists()

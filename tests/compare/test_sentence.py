@@ -8,7 +8,7 @@ import pytest
 from fabrication import MACHINE, record, records
 
 from efficient.compare.evidence import proof
-from efficient.compare.sentence import sentence
+from efficient.compare.sentence import sentences
 from efficient.compare.summary import rows
 
 X = "\N{MULTIPLICATION SIGN}"
@@ -21,7 +21,11 @@ def digits():
 
 
 def said(digits, label):
-    return sentence(digits[label], digits["baseline"])
+    return of(digits[label], digits["baseline"])
+
+
+def of(row, baseline):
+    return sentences([baseline, row])[row.label]
 
 
 def pair(**changes):
@@ -43,14 +47,14 @@ def test_every_sentence_has_quality_with_spread_and_four_costs(digits):
         for column in ("executed training FLOPs", "effective training FLOPs", "train seconds"):
             assert f"{column} {X}" in text
         assert f"stored bytes {X}" in text
-        assert "spread" in text and text.endswith(".") and "\n" not in text
+        assert ("points" in text or "one seed" in text) and text.endswith(".") and "\n" not in text
 
 
 def test_masked_arm_makes_no_claim_of_speed(digits):
     text = said(digits, "pruned")
     assert f"gained effective training FLOPs {X}0.38 and stored bytes {X}0.20" in text
     assert f"unchanged executed training FLOPs {X}1.00" in text
-    assert "(-0.0004, within the seeds' spread, 3 seeds)" in text
+    assert "(INCONCLUSIVE, -0.0371 points [" in text
     assert NO_SPEED in text
 
 
@@ -66,31 +70,31 @@ def test_speed_is_not_denied_where_executed_flops_fell():
         dataclasses.replace(r, cost=dataclasses.replace(r.cost, flops_executed=10)) for r in masked
     ]
     baseline, row = rows([*(record(seed=s) for s in range(3)), *masked])
-    assert NO_SPEED not in sentence(row, baseline)
+    assert NO_SPEED not in of(row, baseline)
 
 
 def test_distilled_arm_shows_both_bills_of_the_teacher(digits):
     text = said(digits, "distilled")
     assert "a teacher's forward in the steps is 3.33" in text
     assert "the parents' own training 10.00 and the whole lineage 14.33" in text
-    assert "no gain shown" in text
+    assert "gained a better accuracy" in text
 
 
 def test_absent_teacher_is_said():
     made = [record(arm=arm, seed=s) for s in range(3) for arm in ("baseline", "distilled")]
     baseline, row = rows(made)
-    assert "the parents' own training is unknown" in sentence(row, baseline)
+    assert "the parents' own training is unknown" in of(row, baseline)
 
 
 def test_nothing_gained_is_said():
-    text = sentence(*pair())
+    text = of(*pair())
     assert "; no gain shown; unchanged " in text
     assert "gained" not in text and "paid" not in text
 
 
-def test_quality_outside_the_spread_is_gained_or_paid():
+def test_quality_that_is_decided_is_gained_or_paid():
     text = {
-        row.label: sentence(row, base)
+        row.label: of(row, base)
         for base, *others in [[r for r in rows(records()) if r.workload == "shakespeare"]]
         for row in others
     }
@@ -113,20 +117,20 @@ def test_seconds_of_another_machine_are_no_gain():
         for r in made
     ]
     baseline, row = rows([*made, *others])
-    text = sentence(row, baseline)
+    text = of(row, baseline)
     assert f"undecided train seconds {X}0.12 (different machines: not comparable)" in text
     assert "no gain shown" in text
 
 
 def test_one_seed_leaves_quality_and_seconds_undecided(digits):
     text = said(digits, "teacher")
-    assert "(+0.0098, one seed: spread unknown)" in text
+    assert "(INCONCLUSIVE, +0.977 points (no test: 1 seed))" in text
     assert f"undecided train seconds {X}4.88 (one seed: spread unknown)" in text
 
 
 def test_unknown_cost_is_said_with_its_reason():
     reasons = {"stored_bytes": "no artefact was written"}
-    text = sentence(*pair(stored_bytes=None, unknown=reasons))
+    text = of(*pair(stored_bytes=None, unknown=reasons))
     assert "undecided stored bytes unknown (no artefact was written)" in text
 
 

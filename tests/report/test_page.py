@@ -12,7 +12,8 @@ import sys
 import pytest
 from fabrication import record, records
 
-from efficient.compare.summary import CompareError, rows
+from efficient.compare.error import CompareError
+from efficient.compare.summary import rows
 from efficient.report import page
 from efficient.report.export import as_json
 
@@ -170,7 +171,8 @@ def test_summary_is_strict_json_in_fractions(written):
     distilled = value["rows"][1]
     assert distilled["difference"]["ratios"]["flops_executed"] == pytest.approx(13 / 3)
     assert distilled["sentence"].startswith("distilled against baseline: ")
-    assert json.loads(json.dumps(as_json(rows(records())))) == {
+    made = rows(records())
+    assert json.loads(json.dumps(as_json(made))) == {
         k: v for k, v in value.items() if k not in ("title", "complaints")
     }
 

@@ -1,0 +1,145 @@
+"""Is an arm better than its baseline, and could these seeds have told? A verdict for each arm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from efficient.compare.difference import baseline_of, gains
+from efficient.compare.significance import LEVEL, Estimate, detectable, holm, paired, welch
+from efficient.compare.summary import ACCURACY, Row, spread
+from efficient.compare.verdict import INCONCLUSIVE
+
+BETTER, WORSE = "BETTER", "WORSE"
+Test = Callable[[Sequence[float]], Estimate]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An arm against its baseline on test.
+
+    gain: in quality, in points of accuracy or bits per unit of text, more being better, with its
+    95 % interval; p: two-sided, and Holm's over `family` arms of the workload, so that an interval
+    without 0 may be inconclusive beside many others; detectable: the gain that so many seeds would
+    have found with 80 %; paired: whether both sides have the same seeds. With one seed nothing but
+    the gain is a number.
+    """
+
+    workload: str
+    arm: str
+    baseline: str
+    word: str
+    gain: float
+    low: float
+    high: float
+    p: float
+    detectable: float
+    unit: str
+    seeds: int
+    paired: bool
+    family: int
+
+    def __str__(self) -> str:
+        return f"{self.arm} against {self.baseline}: {self.said}"
+
+    @property
+    def said(self) -> str:
+        """The verdict without the names."""
+        how = (
+            f"{self.seeds} {'paired ' if self.paired else ''}seeds" if self.seeds > 1 else "1 seed"
+        )
+        said = f"{self.word}, {self.gain:+.3g} {self.unit}"
+        if math.isnan(self.p):
+            return f"{said} (no test: {how}{', which do not vary' * (self.seeds > 1)})"
+        among = f" among {self.family} arms" if self.family > 1 else ""
+        said += f" [{self.low:.3g}, {self.high:.3g}], p = {self.p:.2g}{among}, {how}"
+        if self.word != INCONCLUSIVE:
+            return said
+        least = f"{self.detectable:.2g} {self.unit}"
+        return f"{said}; so many could only have seen {least} or more"
+
+
+def decide(rows: Sequence[Row], test: Test = paired) -> list[Decision]:
+    """Of every arm that has a baseline, in the order of the rows.
+
+    test: `paired` where the number of seeds was planned, `sequential` where each new one is
+    looked at. Sides without common seeds are paired by their order for a sequential test, which
+    costs nothing but power, and take Welch's test for a planned one.
+    """
+    found = []
+    for workload in dict.fromkeys(row.workload for row in rows):
+        here = [row for row in rows if row.workload == workload]
+        sides = [(row, base) for row in here if (base := baseline_of(row, here))]
+        both = [_estimate(*side, test) for side in sides]
+        tested = [one.p for one in both if not math.isnan(one.p)]
+        adjusted = iter(holm(tested))
+        for side, one in zip(sides, both, strict=True):
+            p = math.nan if math.isnan(one.p) else next(adjusted)
+            found.append(_decision(*side, one, p, max(1, len(tested))))
+    return found
+
+
+def _estimate(row: Row, base: Row, test: Test) -> Estimate:
+    """Two-sided: twice the smaller p of both directions."""
+    mine, theirs = _values(row), _values(base)
+    if min(len(mine), len(theirs)) < 2:
+        gain = spread(_differences(row, base)).mean
+        return Estimate(gain, math.nan, math.nan, math.nan, 1)
+    if test is paired and not _share_seeds(row, base):
+        up, down = welch(mine, theirs), welch(theirs, mine)
+    else:
+        differences = _differences(row, base)
+        up, down = test(differences), test([-d for d in differences])
+    p = math.nan if math.isnan(up.p) else min(1.0, 2 * min(up.p, down.p))
+    return Estimate(up.effect, p, up.low, up.high, up.size)
+
+
+def _decision(row: Row, base: Row, found: Estimate, p: float, family: int) -> Decision:
+    seeds = min(row.n, base.n)
+    least = math.nan
+    if seeds > 1:
+        least = detectable(_deviation(row, base), seeds, LEVEL / 2 / family)
+    word = INCONCLUSIVE
+    if p < LEVEL:
+        word = BETTER if found.effect > 0 else WORSE
+    return Decision(
+        workload=row.workload,
+        arm=row.label,
+        baseline=base.label,
+        word=word,
+        gain=found.effect,
+        low=found.low,
+        high=found.high,
+        p=p,
+        detectable=least,
+        unit="points" if row.quality_name == ACCURACY else row.quality_name,
+        seeds=seeds,
+        paired=_share_seeds(row, base),
+        family=family,
+    )
+
+
+def _share_seeds(row: Row, base: Row) -> bool:
+    """Whether every seed of the shorter side is one of the other."""
+    return len(set(row.seeds) & set(base.seeds)) == min(row.n, base.n)
+
+
+def _differences(row: Row, base: Row) -> Sequence[float]:
+    """By common seeds, or in the order of the seeds where they are not the same."""
+    if _share_seeds(row, base):
+        return gains(row, base)
+    return [a - b for a, b in zip(_values(row), _values(base), strict=False)]
+
+
+def _deviation(row: Row, base: Row) -> float:
+    """Of a difference between two seeds: of the pairs, or of both sides together."""
+    if _share_seeds(row, base):
+        return spread(_differences(row, base)).sd or 0.0
+    return math.hypot(*(spread(_values(side)).sd or 0.0 for side in (row, base)))
+
+
+def _values(row: Row) -> list[float]:
+    """Quality by seed, more being better: points, or negative bits."""
+    scale = 100.0 if row.quality_name == ACCURACY else -1.0
+    return [scale * value for value in row.quality.values]

@@ -1,0 +1,101 @@
+"""Verdicts for arms against their baselines, from rows."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from fabrication import record, records
+
+from efficient.compare.decision import BETTER, WORSE, decide
+from efficient.compare.sequential import sequential
+from efficient.compare.significance import detectable, paired, welch
+from efficient.compare.summary import rows, spread
+from efficient.compare.verdict import INCONCLUSIVE
+
+TEMPLATE = rows([record()])[0]
+
+
+def arm(label, qualities, first_seed=0, **fields):
+    """A row with these accuracies in percent."""
+    return dataclasses.replace(
+        TEMPLATE,
+        arm=label,
+        label=label,
+        seeds=tuple(range(first_seed, first_seed + len(qualities))),
+        quality=spread(q / 100 for q in qualities),
+        **fields,
+    )
+
+
+BASELINE = arm("baseline", (90.0, 91.0, 92.0))
+
+
+def only(*others, **options):
+    (found,) = decide([BASELINE, *others], **options)
+    return found
+
+
+def test_pairs_decide_what_means_could_not():
+    found = only(arm("wide", (90.5, 91.6, 92.4)))
+    expected = paired([0.5, 0.6, 0.4])
+    assert found.word == BETTER and found.paired and found.seeds == 3
+    assert found.p == pytest.approx(2 * expected.p)
+    assert (found.gain, found.low, found.high) == pytest.approx((0.5, expected.low, expected.high))
+    assert only(arm("narrow", (89.5, 90.4, 91.6))).word == WORSE
+
+
+def test_disjoint_seeds_of_one_config_are_inconclusive_and_say_what_they_could_have_seen():
+    found = only(arm("again", (90.5, 91.5, 91.0), first_seed=100))
+    assert found.word == INCONCLUSIVE and not found.paired
+    theirs = welch([90.5, 91.5, 91.0], [90.0, 91.0, 92.0])
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
+    sd = math.hypot(0.5, 1.0)
+    assert found.detectable == pytest.approx(detectable(sd, 3, 0.025))
+    assert str(found) == (
+        "again against baseline: INCONCLUSIVE, +0 points [-2.08, 2.08], p = 1, 3 seeds; so many "
+        "could only have seen 3.6 points or more"
+    )
+
+
+def test_several_arms_share_the_level():
+    """A p of 3 % alone is one of 6 % beside another arm."""
+    made = arm("one", (90.5, 91.2, 92.9))
+    alone = only(made)
+    both = decide([BASELINE, made, arm("other", (90.0, 91.5, 91.6))])
+    assert [one.arm for one in both] == ["one", "other"]
+    assert both[0].p == pytest.approx(2 * alone.p)
+    assert both[0].detectable > alone.detectable
+    assert " among 2 arms, 3 paired seeds" in str(both[0])
+
+
+def test_one_seed_is_no_test():
+    (found,) = decide([arm("baseline", (90.0,)), arm("wide", (95.0,))])
+    assert found.word == INCONCLUSIVE and math.isnan(found.p) and found.gain == pytest.approx(5)
+    assert str(found).endswith("+5 points (no test: 1 seed)")
+
+
+def test_an_arm_without_a_test_takes_nothing_from_the_others():
+    made = arm("one", (90.5, 91.2, 92.9))
+    teacher = arm("teacher", (95.0,))
+    assert decide([BASELINE, made, teacher])[0].p == only(made).p
+
+
+def test_pairs_that_do_not_vary_have_no_test():
+    found = only(arm("shifted", (90.5, 91.5, 92.5)))
+    assert found.word == INCONCLUSIVE and math.isnan(found.p)
+    assert str(found).endswith("+0.5 points (no test: 3 paired seeds, which do not vary)")
+
+
+def test_more_bits_are_worse():
+    found = {one.arm: one for one in decide(rows(records())) if one.workload == "shakespeare"}
+    assert found["distilled"].gain > 0 > found["pruned"].gain
+    assert found["pruned"].unit == "bits/byte"
+
+
+def test_looking_after_every_seed_asks_for_more():
+    gains = np.random.default_rng(0).normal(1.0, 0.6, 4)
+    made = dataclasses.replace(BASELINE, seeds=(0, 1, 2, 3), quality=spread([0.9] * 4))
+    other = arm("wide", tuple(90 + gains))
+    planned, looked = (decide([made, other], test)[0] for test in (paired, sequential))
+    assert looked.p > planned.p and looked.low < planned.low < planned.gain == looked.gain
