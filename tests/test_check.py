@@ -196,7 +196,7 @@ def broken(kind: type) -> list[str]:
     return [name.removeprefix("images: ") for name, f in findings.items() if not f.passed]
 
 
-@pytest.mark.parametrize("name", ["prune", "distill"])
+@pytest.mark.parametrize("name", ["prune", pytest.param("distill", marks=pytest.mark.slow)])
 def test_our_own_techniques_keep_every_contract(name):
     findings = found(name)
     assert len(findings) == 12

@@ -74,6 +74,7 @@ CRIPPLED = EXPERIMENT.replace(
 )
 
 
+@pytest.mark.slow
 def test_a_crippled_arm_is_decided_early(command, experiment, tmp_path):
     (experiment / "experiment.py").write_text(CRIPPLED)
     words = ("compare", experiment, "--out", tmp_path / "runs", "--until-decided")
@@ -82,7 +83,11 @@ def test_a_crippled_arm_is_decided_early(command, experiment, tmp_path):
     (decision,) = done.document["decisions"]
     assert decision["word"] == "WORSE" and decision["seeds"] < 6
     assert f"after {decision['seeds']} seeds: 1 of 1 arms decided" in done.err
-    assert command("compare", experiment, "--until-decided", "--seeds", "2").code == 2
+
+
+def test_a_number_of_seeds_and_until_decided_are_one_too_many(command, experiment):
+    done = command("compare", experiment, "--until-decided", "--seeds", "2")
+    assert done.code == 2 and "not allowed with" in done.err
 
 
 def test_the_same_request_twice_is_refused(command, experiment, tmp_path):

@@ -86,7 +86,8 @@ def test_an_empty_folder_is_refused(command, tmp_path):
 
 def test_report_follows_the_clock(command, runs, tmp_path):
     words = ("report", runs / "final", "--out", tmp_path)
-    for clock in RULES:
+    for clock in ("train", "mlperf"):  # of all, tests/report has the tables
+        assert clock in RULES
         done = command(*words, "--clock", clock)
         assert done.code == 0, done.err
         assert (f"clock: {clock} counts" in done.out) == (clock != "train")

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
@@ -68,6 +68,7 @@ def test_predictions_of_other_examples_are_refused():
         discordant([True, False], [True])
 
 
+@settings(max_examples=20)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_statsmodels(ps):
     np.testing.assert_allclose(holm(ps), multipletests(ps, method="holm")[1], atol=1e-12)

@@ -114,7 +114,7 @@ def test_a_signal_to_end_reaches_the_teacher_which_is_waited_for(preset, tmp_pat
     saved, child = tmp_path / "saved", tmp_path / "child"
     child.write_text(
         f"#!/bin/sh\ntrap 'touch {saved}; exit 143' TERM\nkill -TERM $PPID\n"
-        "for i in 1 2 3 4 5 6 7 8 9; do sleep 0.2; done\n"
+        "for i in $(seq 150); do sleep 0.2; done\n"
     )
     child.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(child))

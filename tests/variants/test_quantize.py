@@ -45,7 +45,8 @@ SETTINGS = {
     "ptq": dict(bits=4, method="ptq", clip="mse", static=True),
 }
 CASES = [("mlp", name) for name in SETTINGS]
-CASES += [(network, name) for network in ("vgg", "gpt") for name in ("mse", "static", "lsq")]
+CASES += [(network, name) for network in ("vgg", "gpt") for name in ("static", "lsq")]
+CASES += [pytest.param(network, "mse", marks=pytest.mark.slow) for network in ("vgg", "gpt")]
 
 
 def inputs_for(signature):
