@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from efficient.cli.failure import usage
+from efficient.cli.failure import UsageError, usage
 from efficient.cli.output import console, document, say, table, warn
 from efficient.compare.column import BY_KEY
 from efficient.compare.decision import Test, decide
@@ -33,6 +33,8 @@ def compare(arguments: argparse.Namespace) -> int:
 
     with usage():
         asked = experiment.load(_place(arguments.experiment)).at(arguments.scale)
+    if arguments.max_seeds < FIRST:
+        raise UsageError(f"--max-seeds {arguments.max_seeds} is below {FIRST}, the first look")
     out = Path(arguments.out or Path("runs") / asked.name)
     seeds = FIRST if arguments.until_decided else arguments.seeds
     planned = experiment.plan(asked, seeds, out)
@@ -56,7 +58,8 @@ def _until_decided(
 ) -> list[Record]:
     """A seed of every arm after the other, until each has a verdict or the seeds or the budget end.
 
-    A budget that ends leaves the seeds that every arm has.
+    An arm that has fewer seeds by its own wish is not waited for. A budget that ends leaves the
+    seeds that every arm has.
     """
     from efficient import experiment
     from efficient.predict.budget import BudgetError
@@ -72,9 +75,9 @@ def _until_decided(
             break
         found = _finished(asked, seeds, out)
         made = decide(rows(found), sequential)
-        open_ = [one.arm for one in made if one.word == INCONCLUSIVE]
+        open_ = [one for one in made if one.word == INCONCLUSIVE]
         say(f"after {seeds} seeds: {len(made) - len(open_)} of {len(made)} arms decided")
-        if not open_:
+        if all(one.seeds < seeds for one in open_):
             break
     return found
 

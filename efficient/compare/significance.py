@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from efficient.compare.error import CompareError
 from efficient.compare.summary import Spread, spread
@@ -175,11 +176,16 @@ def detectable(sd: float, pairs: int, level: float = LEVEL, power: float = POWER
     Raises:
         CompareError: fewer than two pairs.
     """
+    if pairs < 2:
+        raise CompareError(f"{pairs} pairs can find no difference; give two or more")
+    return sd * _deviations(pairs, level, power)
+
+
+@cache
+def _deviations(pairs: int, level: float, power: float) -> float:
     from scipy.optimize import root_scalar
     from scipy.stats import nct, t
 
-    if pairs < 2:
-        raise CompareError(f"{pairs} pairs can find no difference; give two or more")
     edge = t.ppf(1 - level, pairs - 1)
 
     def lacking(effect: float) -> float:
@@ -188,7 +194,7 @@ def detectable(sd: float, pairs: int, level: float = LEVEL, power: float = POWER
     most = 2.0
     while lacking(most) < 0:
         most *= 2
-    return sd * root_scalar(lacking, bracket=(0.0, most)).root
+    return root_scalar(lacking, bracket=(0.0, most)).root
 
 
 def student(differences: Sequence[float]):

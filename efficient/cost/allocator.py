@@ -29,7 +29,8 @@ def keep_freed_memory() -> str:
     where the C library is not glibc.
     """
     global _found
-    if chosen := sorted(n for n in os.environ if n.startswith("MALLOC_") or n in VARIABLES):
+    named = (n for n in os.environ if n.startswith("MALLOC_") or n in VARIABLES)
+    if chosen := sorted(n for n in named if os.environ[n]):
         _found = f"as {chosen[0]} says"
     elif sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
         done = [library.mallopt(name, value) for name, value in SETTINGS.values()]

@@ -19,10 +19,10 @@ class Arm:
 
     label: of its rows; teacher, start and reference: labels of other arms of the same workload,
     whose run of the same seed is taken, or seed 0 where that arm has only one; as_long_as: (column,
-    label): its steps are planned before the run so that the cost, one of `UNITS`, is predicted to
-    be that of seed 0 of another arm; seeds: fewer than the experiment's; first_seed: what its seeds
-    count from, so that an arm can have other ones than the rest; minutes: expected for one run on
-    two CPU cores.
+    label): its steps are planned before the run so that the cost, one of `planning.UNITS`, is
+    predicted to be that of seed 0 of another arm; seeds: fewer than the experiment's; first_seed:
+    what its seeds count from, so that an arm can have other ones than the rest; minutes: expected
+    for one run on two CPU cores.
     """
 
     label: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from fabrication import record
 
 EXPERIMENT = """
 import dataclasses
@@ -88,6 +89,23 @@ def test_a_crippled_arm_is_decided_early(command, experiment, tmp_path):
 def test_a_number_of_seeds_and_until_decided_are_one_too_many(command, experiment):
     done = command("compare", experiment, "--until-decided", "--seeds", "2")
     assert done.code == 2 and "not allowed with" in done.err
+    done = command("compare", experiment, "--until-decided", "--max-seeds", "2")
+    assert done.code == 2 and done.err.count("\n") == 1
+    assert "--max-seeds 2 is below 3, the first look" in done.err
+
+
+def test_an_arm_of_fewer_seeds_is_not_waited_for(command, experiment, tmp_path, monkeypatch):
+    """A teacher has one seed in most experiments: no number of others decides it."""
+    base, teacher = (
+        [record("digits", arm, s) for s in range(3)] for arm in ("baseline", "teacher")
+    )
+    asked = []
+    monkeypatch.setattr("efficient.experiment.run", lambda *words: asked.append(words[1]))
+    monkeypatch.setattr("efficient.cli.compare._finished", lambda *_: [*base, teacher[0]])
+    words = ("compare", experiment, "--out", tmp_path, "--until-decided", "--json")
+    done = command(*words)
+    assert done.code == 0, done.err
+    assert asked == [3] and done.document["decisions"][0]["word"] == "INCONCLUSIVE"
 
 
 def test_the_same_request_twice_is_refused(command, experiment, tmp_path):
