@@ -30,7 +30,7 @@ def break_even(row: Row, baseline: Row) -> float | None:
 def said(predictions: float) -> str:
     """In words."""
     if math.isinf(predictions):
-        return "its predictions cost as much: the extra training FLOPs are never paid back"
+        return "its predictions are no cheaper: the extra training FLOPs are never paid back"
     return f"the extra training FLOPs are paid back after {predictions:,.0f} predictions"
 
 

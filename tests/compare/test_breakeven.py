@@ -35,6 +35,12 @@ def test_a_mask_saves_nothing():
     assert said(math.inf).endswith("never paid back")
 
 
+def test_a_larger_network_is_not_said_to_predict_at_the_same_cost():
+    teacher = arm(flops_executed=6e12, flops_parents=0, flops_inference=6e6)
+    assert break_even(teacher, DENSE) == math.inf
+    assert said(math.inf).startswith("its predictions are no cheaper")
+
+
 def test_what_trains_as_cheaply_has_nothing_to_pay_back():
     assert break_even(DENSE, DENSE) is None
     small = arm(flops_executed=0.1e12, flops_parents=0, flops_inference=0.1e6)
