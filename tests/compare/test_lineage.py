@@ -1,8 +1,10 @@
 """Bills of a lineage: a teacher, its student, the pruned student and its int8 conversion."""
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
+import tiny
 from fabrication import record
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from efficient.compare.error import CompareError
 from efficient.compare.lineage import bill, lineage
 from efficient.ledger.record import Parent
+from efficient.variants import Distill, Quantize
 
 COSTS = {"teacher": 1000, "student": 300, "pruned": 31, "int8": 7}
 NEEDS = {
@@ -89,3 +92,23 @@ def test_sharing_never_costs_less_than_the_run_nor_more_than_everything(runs):
 def test_nobody_shares_with_nobody():
     with pytest.raises(CompareError, match="shared by 0 runs"):
         bill(CHAIN["int8"], CHAIN, "flops_executed").amortised(0)
+
+
+def test_a_chain_that_was_trained_adds_up(trained):
+    """A teacher, its student, the pruned student and its int8 conversion, as four real runs."""
+    teacher = trained(tiny.DIGITS)
+    student = trained(replace(tiny.DIGITS, variants=(Distill(teacher=teacher.run_id),)))
+    half = replace(tiny.DIGITS, variants=(tiny.ONE_SHOT,), start=student.run_id)
+    pruned = trained(half)
+    conversion = (Quantize(method="ptq"),)
+    int8 = trained(replace(half, variants=conversion, start=pruned.run_id, train_for="0 steps"))
+    chain = (teacher, student, pruned, int8)
+    spent = [one.cost.flops_executed for one in chain]
+    by_id = {one.run_id: one for one in chain}
+    found = bill(int8, by_id, "flops_executed")
+    assert all(isinstance(flops, int) for flops in spent)
+    assert (found.marginal, found.parents, found.full) == (spent[3], sum(spent[:3]), sum(spent))
+    assert found.amortised(sum(spent[:3])) == spent[3] + 1
+    del by_id[teacher.run_id]
+    unknown = bill(int8, by_id, "flops_executed")
+    assert (unknown.marginal, unknown.full, unknown.missing) == (spent[3], None, (teacher.run_id,))
