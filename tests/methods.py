@@ -44,8 +44,8 @@ METHODS = {
     "stored-teacher-outputs": "distill:stored=true",
     "sequence-distillation": "distill:level=sequence,temperature=1,amount=512",
 }
-#: Tried on images in the default suite: the families that tests/test_check.py leaves out.
-FIRST = ("neuron-pruning", "post-training-quantization", "int8-training")
+#: Tried on images in the default suite: what no other test of it trains. The slow one tries all.
+FIRST = ("neuron-pruning",)
 #: Cards of methods that the table cannot hold, and where they are tried.
 ELSEWHERE = {
     "small-dense": "it is no variant but another network",

@@ -70,6 +70,7 @@ def test_images(shipped, here, trained):
     assert from_dict(Benchmark, to_dict(made)) == made
 
 
+@pytest.mark.slow
 def test_texts(shipped, here):
     folders = [shipped["text"], shipped["text int8"]]
     made = measure(folders, batches=(2,), seconds=0.01, clock=ticking())

@@ -20,7 +20,7 @@ from efficient.ledger.store import read_record
 CONFIG = dataclasses.replace(
     tiny.DIGITS, variants=(tiny.ONE_SHOT,), chunk_steps=1, checkpoint_s=0.0
 )
-KILLS, KILLS_SLOW = 2, 20
+KILLS, KILLS_SLOW = 1, 20
 FIRST_LINES = 2 + tiny.STEPS  # one for each phase's compilation, one for each chunk
 
 

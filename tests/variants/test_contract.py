@@ -37,13 +37,21 @@ FAMILIES = {
     "distill": Distill(teacher="baseline"),
 }
 SETTINGS = {"global": tiny.GLOBAL, "one_shot": tiny.ONE_SHOT}
+#: Compiled for a GPT in the slow suite only.
+LATER = ("text-precision", "text-distill")
 CASES = {
     f"{model}-{name}": (config, variant)
     for model, config in MODELS.items()
     for name, variant in (FAMILIES | (SETTINGS if model == "digits" else {})).items()
 }
 both_models = pytest.mark.parametrize("config", MODELS.values(), ids=MODELS)
-every_case = pytest.mark.parametrize("config, variant", CASES.values(), ids=CASES)
+every_case = pytest.mark.parametrize(
+    "config, variant",
+    [
+        pytest.param(*case, id=name, marks=[pytest.mark.slow] * (name in LATER))
+        for name, case in CASES.items()
+    ],
+)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ def keeps_its_contract(name, tried):
 
 
 @pytest.mark.parametrize("name", FIRST)
-def test_a_method_of_each_family_keeps_its_contract(name):
+def test_a_method_keeps_its_contract(name):
     keeps_its_contract(name, {"images": cases(name)["images"]})
 
 
