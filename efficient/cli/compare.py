@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from efficient.cli.failure import UsageError, usage
 from efficient.cli.output import console, document, say, table, warn
 from efficient.compare.column import BY_KEY
-from efficient.compare.decision import Test, decide
+from efficient.compare.decision import decide
 from efficient.compare.error import CompareError
 from efficient.compare.sequential import FIRST, sequential
-from efficient.compare.significance import paired
+from efficient.compare.significance import Test, paired
 from efficient.compare.summary import describe, rows
 from efficient.compare.verdict import INCONCLUSIVE
 from efficient.ledger.record import FINISHED, Record

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from efficient.compare.difference import baseline_of, gains
-from efficient.compare.significance import LEVEL, Estimate, detectable, holm, paired, welch
+from efficient.compare.significance import (
+    LEVEL,
+    Estimate,
+    Test,
+    apart,
+    detectable,
+    holm,
+    paired,
+    two_sided,
+)
 from efficient.compare.summary import ACCURACY, Row, spread
 from efficient.compare.verdict import INCONCLUSIVE
 
 BETTER, WORSE = "BETTER", "WORSE"
-Test = Callable[[Sequence[float]], Estimate]
 
 
 @dataclass(frozen=True)
@@ -81,18 +89,13 @@ def decide(rows: Sequence[Row], test: Test = paired) -> list[Decision]:
 
 
 def _estimate(row: Row, base: Row, test: Test) -> Estimate:
-    """Two-sided: twice the smaller p of both directions."""
     mine, theirs = _values(row), _values(base)
     if min(len(mine), len(theirs)) < 2:
         gain = spread(_differences(row, base)).mean
         return Estimate(gain, math.nan, math.nan, math.nan, 1)
     if test is paired and not _share_seeds(row, base):
-        up, down = welch(mine, theirs), welch(theirs, mine)
-    else:
-        differences = _differences(row, base)
-        up, down = test(differences), test([-d for d in differences])
-    p = math.nan if math.isnan(up.p) else min(1.0, 2 * min(up.p, down.p))
-    return Estimate(up.effect, p, up.low, up.high, up.size)
+        return apart(mine, theirs)
+    return two_sided(test, _differences(row, base))
 
 
 def _decision(row: Row, base: Row, found: Estimate, p: float, family: int) -> Decision:

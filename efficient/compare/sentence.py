@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from efficient.compare import breakeven
 from efficient.compare.column import BY_KEY
-from efficient.compare.decision import BETTER, WORSE, Decision, Test, decide
+from efficient.compare.decision import BETTER, WORSE, Decision, decide
 from efficient.compare.difference import (
     ONE_SEED,
     SAME,
@@ -20,7 +20,7 @@ from efficient.compare.difference import (
     times,
 )
 from efficient.compare.evidence import is_masked, is_quantized
-from efficient.compare.significance import paired
+from efficient.compare.significance import Test, paired
 from efficient.compare.summary import Row
 
 #: The columns every sentence names, in this order.

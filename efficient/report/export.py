@@ -7,11 +7,11 @@ from typing import Any
 
 from efficient.compare.breakeven import break_even
 from efficient.compare.column import COLUMNS
-from efficient.compare.decision import Test, decide
+from efficient.compare.decision import decide
 from efficient.compare.difference import baseline_of, difference
 from efficient.compare.evidence import proof
 from efficient.compare.sentence import sentences
-from efficient.compare.significance import paired
+from efficient.compare.significance import Test, paired
 from efficient.compare.summary import Row, notes
 from efficient.ledger.codec import to_dict
 

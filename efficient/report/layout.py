@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from efficient.compare.clock import ALL, RULES, explain, mark
 from efficient.compare.column import BY_KEY
-from efficient.compare.decision import Test, decide
+from efficient.compare.decision import decide
 from efficient.compare.difference import baseline_of, difference, times
 from efficient.compare.evidence import proof
-from efficient.compare.significance import paired
+from efficient.compare.significance import Test, paired
 from efficient.compare.summary import Row
 from efficient.report import number
 

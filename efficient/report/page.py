@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from efficient.compare.column import COLUMNS, PLOTTED
-from efficient.compare.decision import Test
 from efficient.compare.difference import baseline_of
 from efficient.compare.evidence import proof
 from efficient.compare.sentence import sentences
-from efficient.compare.significance import paired
+from efficient.compare.significance import Test, paired
 from efficient.compare.summary import BASELINE, Row, config_changes, describe, notes
 from efficient.compare.summary import rows as summarise
 from efficient.ledger.record import LAPS, Record

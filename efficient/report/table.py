@@ -10,9 +10,8 @@ import rich.markup
 import rich.table
 from rich.console import Console
 
-from efficient.compare.decision import Test
 from efficient.compare.sentence import sentences
-from efficient.compare.significance import paired
+from efficient.compare.significance import Test, paired
 from efficient.compare.summary import Row, notes
 from efficient.report.layout import Cell, Table, clocks, tables
 
