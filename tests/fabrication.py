@@ -11,6 +11,8 @@ import random
 
 from billing import estimate, metered, unmetered
 
+from efficient.compare.column import OF_PARENTS
+from efficient.compare.summary import Row, rows, spread
 from efficient.ledger.bill import Cost, Process
 from efficient.ledger.record import (
     FINISHED,
@@ -124,6 +126,28 @@ def record(workload: str = "digits", arm: str = "baseline", seed: int = 0) -> Re
         evidence=_evidence(arm, noise),
         parents=parents,
         files={"model.safetensors": File("ef" * 32, stored)},
+    )
+
+
+def arm(label: str, values: dict[int, float], **costs: float | tuple[float, ...]) -> Row:
+    """A row with these accuracies by seed, and these costs: by seed, or the same for every seed.
+
+    It has no parents, so theirs cost nothing.
+    """
+    (template,) = rows([record()])
+    costs = dict.fromkeys(OF_PARENTS.values(), 0.0) | costs
+    by_seed = {
+        key: cost if isinstance(cost, tuple) else (cost,) * len(values)
+        for key, cost in costs.items()
+    }
+    return dataclasses.replace(
+        template,
+        arm=label,
+        label=label,
+        seeds=tuple(values),
+        quality=spread(values.values()),
+        costs={key: spread(cost) for key, cost in by_seed.items()},
+        unknown={},
     )
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from efficient.cli.failure import UsageError, usage
 from efficient.cli.output import console, document, say, table, warn
 from efficient.compare.column import BY_KEY
-from efficient.compare.decision import Test, decide
+from efficient.compare.comparison import compare as comparisons
+from efficient.compare.decision import decide
 from efficient.compare.error import CompareError
 from efficient.compare.sequential import FIRST, sequential
-from efficient.compare.significance import paired
+from efficient.compare.significance import Test, paired
 from efficient.compare.summary import describe, rows
 from efficient.compare.verdict import INCONCLUSIVE
 from efficient.ledger.record import FINISHED, Record
@@ -21,7 +22,7 @@ from efficient.ledger.store import records
 from efficient.report import page
 from efficient.report.export import as_json
 from efficient.report.scatter import scatter
-from efficient.report.table import terminal, workloads
+from efficient.report.table import terminal
 
 if TYPE_CHECKING:
     from efficient.experiment import Experiment, Planned, Terms
@@ -173,23 +174,23 @@ def _publish(
     test: Test = paired,
 ) -> None:
     """The page on disk; tables, plots and verdicts on stdout. test: that decides."""
-    made = rows(found)
-    path = page.write(found, out, title, complaints, arguments.clock, test)
+    made = comparisons(rows(found), found, test)
+    path = page.write(found, made, out, title, complaints, arguments.clock)
     if arguments.json:
         document(
             {
                 "title": title,
                 "page": str(path),
-                **as_json(made, test),
+                **as_json(made),
                 "complaints": complaints,
             }
         )
         return
     devices = dict.fromkeys(describe(record.machine) for record in found)
     print(f"{title}: {len(found)} runs on {'; '.join(devices)}\n")
-    terminal(made, console(), arguments.clock, test)
-    for here in workloads(made).values():
-        print(f"\n{here[0].workload}: {scatter(here, BY_KEY['flops_executed'])}")
+    terminal(made, console(), arguments.clock)
+    for one in made:
+        print(f"\n{one.workload}: {scatter(one.rows, BY_KEY['flops_executed'])}")
     for text in complaints:
         warn(text)
     print(f"\npage: {path}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Column:
-    """`key` is the field of `ledger.record.Cost`, or of `compare.summary` for the two of parents.
+    """`key` is the field of `ledger.record.Cost`, or one of `OF_PARENTS`.
 
     `unit` is `flop`, `s`, `byte`, `count`, `bitop`, `j`, `g` (of CO2e), `usd` or `fraction`.
     """
@@ -64,6 +64,18 @@ COLUMNS = (
         "training seconds of the parents",
         "s",
         "Seconds the parents spent in training steps; in no other column.",
+    ),
+    Column(
+        "total_s_parents",
+        "total seconds of the parents",
+        "s",
+        "Wall time of the parents' processes; in no other column.",
+    ),
+    Column(
+        "energy_j_parents",
+        "energy of the parents",
+        "j",
+        "What the parents' runs used; in no other column.",
     ),
     Column(
         "flops_scoring",
@@ -177,6 +189,14 @@ COLUMNS = (
         "Executed training FLOPs over what the devices could do in the train seconds.",
     ),
 )
+
+#: A cost of training -> the column of what the parents spent of it.
+OF_PARENTS = {
+    "flops_executed": "flops_parents",
+    "train_s": "train_s_parents",
+    "total_s": "total_s_parents",
+    "energy_j": "energy_j_parents",
+}
 
 BY_KEY = {column.key: column for column in COLUMNS}
 PLOTTED = tuple(column for column in COLUMNS if column.plotted)

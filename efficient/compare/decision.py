@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from efficient.compare.difference import baseline_of, gains
-from efficient.compare.significance import LEVEL, Estimate, detectable, holm, paired, welch
+from efficient.compare.difference import baseline_of, gains, scale, share_seeds
+from efficient.compare.significance import (
+    LEVEL,
+    Estimate,
+    Test,
+    apart,
+    detectable,
+    holm,
+    paired,
+    two_sided,
+)
 from efficient.compare.summary import ACCURACY, Row, spread
 from efficient.compare.verdict import INCONCLUSIVE
 
 BETTER, WORSE = "BETTER", "WORSE"
-Test = Callable[[Sequence[float]], Estimate]
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ def decide(rows: Sequence[Row], test: Test = paired) -> list[Decision]:
     for workload in dict.fromkeys(row.workload for row in rows):
         here = [row for row in rows if row.workload == workload]
         sides = [(row, base) for row in here if (base := baseline_of(row, here))]
-        both = [_estimate(*side, test) for side in sides]
+        both = [estimate(*side, test) for side in sides]
         tested = [one.p for one in both if not math.isnan(one.p)]
         adjusted = iter(holm(tested))
         for side, one in zip(sides, both, strict=True):
@@ -80,19 +88,18 @@ def decide(rows: Sequence[Row], test: Test = paired) -> list[Decision]:
     return found
 
 
-def _estimate(row: Row, base: Row, test: Test) -> Estimate:
-    """Two-sided: twice the smaller p of both directions."""
+def estimate(row: Row, base: Row, test: Test = paired) -> Estimate:
+    """By how much the quality of one arm is more than that of another, two-sided, alone.
+
+    In points of accuracy or bits per unit of text; with one seed only the effect is a number.
+    """
     mine, theirs = _values(row), _values(base)
     if min(len(mine), len(theirs)) < 2:
         gain = spread(_differences(row, base)).mean
         return Estimate(gain, math.nan, math.nan, math.nan, 1)
-    if test is paired and not _share_seeds(row, base):
-        up, down = welch(mine, theirs), welch(theirs, mine)
-    else:
-        differences = _differences(row, base)
-        up, down = test(differences), test([-d for d in differences])
-    p = math.nan if math.isnan(up.p) else min(1.0, 2 * min(up.p, down.p))
-    return Estimate(up.effect, p, up.low, up.high, up.size)
+    if test is paired and not share_seeds(row, base):
+        return apart(mine, theirs)
+    return two_sided(test, _differences(row, base))
 
 
 def _decision(row: Row, base: Row, found: Estimate, p: float, family: int) -> Decision:
@@ -115,31 +122,25 @@ def _decision(row: Row, base: Row, found: Estimate, p: float, family: int) -> De
         detectable=least,
         unit="points" if row.quality_name == ACCURACY else row.quality_name,
         seeds=seeds,
-        paired=_share_seeds(row, base),
+        paired=share_seeds(row, base),
         family=family,
     )
 
 
-def _share_seeds(row: Row, base: Row) -> bool:
-    """Whether every seed of the shorter side is one of the other."""
-    return len(set(row.seeds) & set(base.seeds)) == min(row.n, base.n)
-
-
 def _differences(row: Row, base: Row) -> Sequence[float]:
     """By common seeds, or in the order of the seeds where they are not the same."""
-    if _share_seeds(row, base):
+    if share_seeds(row, base):
         return gains(row, base)
     return [a - b for a, b in zip(_values(row), _values(base), strict=False)]
 
 
 def _deviation(row: Row, base: Row) -> float:
     """Of a difference between two seeds: of the pairs, or of both sides together."""
-    if _share_seeds(row, base):
+    if share_seeds(row, base):
         return spread(_differences(row, base)).sd or 0.0
     return math.hypot(*(spread(_values(side)).sd or 0.0 for side in (row, base)))
 
 
 def _values(row: Row) -> list[float]:
     """Quality by seed, more being better: points, or negative bits."""
-    scale = 100.0 if row.quality_name == ACCURACY else -1.0
-    return [scale * value for value in row.quality.values]
+    return [scale(row) * value for value in row.quality.values]

@@ -9,32 +9,30 @@ from collections.abc import Sequence
 
 from efficient.compare import breakeven
 from efficient.compare.column import BY_KEY
-from efficient.compare.decision import BETTER, WORSE, Decision, Test, decide
-from efficient.compare.difference import (
-    ONE_SEED,
-    SAME,
-    WITHIN,
-    Difference,
-    baseline_of,
-    difference,
-    times,
-)
+from efficient.compare.contrast import MEASURED, UNDECIDED, UNKNOWN, contrast
+from efficient.compare.decision import BETTER, WORSE, Decision
+from efficient.compare.difference import SAME, Difference, baseline_of, difference, times
 from efficient.compare.evidence import is_masked, is_quantized
-from efficient.compare.significance import paired
+from efficient.compare.significance import Test, paired
 from efficient.compare.summary import Row
 
 #: The columns every sentence names, in this order.
 NAMED = ("flops_executed", "flops_effective", "train_s", "stored_bytes")
 
 
-def sentences(rows: Sequence[Row], test: Test = paired) -> dict[str, str]:
-    """One sentence for each row of a workload that has a baseline among `rows`, by its label."""
+def sentences(
+    rows: Sequence[Row], decisions: Sequence[Decision], test: Test = paired
+) -> dict[str, str]:
+    """One sentence for each row of a workload that has a baseline among `rows`, by its label.
+
+    decisions: those of the rows. test: by which they were made.
+    """
     pairs = [(row, base) for row in rows if (base := baseline_of(row, rows))]
-    made = zip(pairs, decide(rows, test), strict=True)
-    return {row.label: sentence(row, base, decision) for (row, base), decision in made}
+    made = zip(pairs, decisions, strict=True)
+    return {row.label: sentence(row, base, decision, test) for (row, base), decision in made}
 
 
-def sentence(row: Row, baseline: Row, decision: Decision) -> str:
+def sentence(row: Row, baseline: Row, decision: Decision, test: Test = paired) -> str:
     """One sentence: quality with its verdict, four cost ratios, and the bounds of the claim."""
     gap = difference(row, baseline)
     sides: dict[str, list[str]] = {"gained": [], "paid": [], "unchanged": [], "undecided": []}
@@ -42,7 +40,7 @@ def sentence(row: Row, baseline: Row, decision: Decision) -> str:
         side = "gained" if decision.word == BETTER else "paid"
         sides[side].append(f"a {decision.word.lower()} {row.quality_name}")
     for key in NAMED:
-        side, words = _cost(key, row, baseline, gap)
+        side, words = _cost(key, row, baseline, gap, test)
         sides[side].append(words)
     parts = [
         f"{row.quality_name} {_value(row)} against {_value(baseline)} ({decision.said})",
@@ -58,19 +56,17 @@ def _value(row: Row) -> str:
     return f"{row.quality.mean:.4f}{sd}"
 
 
-def _cost(key: str, row: Row, baseline: Row, gap: Difference) -> tuple[str, str]:
+def _cost(key: str, row: Row, baseline: Row, gap: Difference, test: Test) -> tuple[str, str]:
+    """Of the arm's own runs: the side of the sentence, and the ratio in words."""
     title = BY_KEY[key].title
     if key not in gap.ratios:
         reason = row.unknown.get(key) or baseline.unknown.get(key) or "the baseline's is 0"
         return "undecided", f"{title} unknown ({reason})"
     words = f"{title} {times(gap.ratios[key])}"
-    if key == "train_s" and gap.train_s is not None:
-        if not gap.same_machines:
-            return "undecided", f"{words} (different machines: not comparable)"
-        if gap.train_s.verdict == ONE_SEED:
-            return "undecided", f"{words} ({ONE_SEED})"
-        if gap.train_s.verdict == WITHIN:
-            return "unchanged", f"{words} ({WITHIN})"
+    if key in MEASURED:
+        found = contrast(row, baseline, key, test, lineage=False)
+        if found.word in (UNDECIDED, UNKNOWN):
+            return "undecided", f"{words} ({found.reason or 'no difference shown'})"
     if abs(gap.ratios[key] - 1) <= SAME:
         return "unchanged", words
     return ("gained" if gap.ratios[key] < 1 else "paid"), words

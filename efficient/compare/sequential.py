@@ -34,14 +34,14 @@ def sequential(differences: Sequence[float], level: float = LEVEL) -> Estimate:
     """
     p, low, high = 0.5, -math.inf, math.inf
     for pairs in range(min(FIRST, len(differences)), len(differences) + 1):
-        mean, error, _ = student(differences[:pairs])
+        mean, error = student(differences[:pairs])
         if math.isnan(error):
             continue
         reach = critical(pairs, level) * error
         low, high = max(low, mean - reach), min(high, mean + reach)
         if mean > 0:
             p = min(p, 0.5 / factor(mean / error, pairs))
-    mean, error, _ = student(differences)
+    mean, error = student(differences)
     return Estimate(mean, p, low, high, len(differences))
 
 

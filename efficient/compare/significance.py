@@ -7,8 +7,8 @@ looks at records; `verdict` puts words to what is found, `sequential` allows to 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 from efficient.compare.error import CompareError
@@ -34,15 +34,30 @@ class Estimate:
     size: int
 
 
+#: Of differences by seed: `paired` or `sequential`.
+Test = Callable[[Sequence[float]], Estimate]
+
+
 def paired(differences: Sequence[float], level: float = LEVEL) -> Estimate:
     """Is the mean of the differences above 0? Student's t; the interval is of 1 - level.
 
     Raises:
         CompareError: fewer than two pairs, or one that is not finite.
     """
-    mean, error, t = student(differences)
-    reach = t.ppf(1 - level / 2) * error
-    return Estimate(mean, float(t.sf(mean / error)), mean - reach, mean + reach, len(differences))
+    mean, error = student(differences)
+    freedom = len(differences) - 1
+    reach = _quantile(1 - level / 2, freedom) * error
+    return Estimate(mean, _above(mean / error, freedom), mean - reach, mean + reach, freedom + 1)
+
+
+def two_sided(test: Test, differences: Sequence[float]) -> Estimate:
+    """Is the mean of the differences not 0? Twice the smaller p of both directions.
+
+    Raises:
+        CompareError: as the test.
+    """
+    up, down = test(differences), test([-one for one in differences])
+    return replace(up, p=_doubled(up.p, down.p))
 
 
 def equivalent(differences: Sequence[float], margin: float, level: float = LEVEL) -> Estimate:
@@ -54,10 +69,21 @@ def equivalent(differences: Sequence[float], margin: float, level: float = LEVEL
     """
     if margin <= 0:
         raise CompareError(f"margin {margin} must be above 0; state what does not matter")
-    mean, error, t = student(differences)
-    reach = t.ppf(1 - level) * error
-    p = float(t.sf((margin - abs(mean)) / error))
-    return Estimate(mean, p, mean - reach, mean + reach, len(differences))
+    mean, error = student(differences)
+    freedom = len(differences) - 1
+    reach = _quantile(1 - level, freedom) * error
+    p = _above((margin - abs(mean)) / error, freedom)
+    return Estimate(mean, p, mean - reach, mean + reach, freedom + 1)
+
+
+def apart(first: Sequence[float], second: Sequence[float], level: float = LEVEL) -> Estimate:
+    """Are the means of values that share no seeds not the same? `welch` in both directions.
+
+    Raises:
+        CompareError: as `welch`.
+    """
+    up = welch(first, second, level)
+    return replace(up, p=_doubled(up.p, 1 - up.p))
 
 
 def welch(first: Sequence[float], second: Sequence[float], level: float = LEVEL) -> Estimate:
@@ -68,8 +94,6 @@ def welch(first: Sequence[float], second: Sequence[float], level: float = LEVEL)
     Raises:
         CompareError: fewer than two values on a side, or one that is not finite.
     """
-    from scipy.stats import t
-
     sides = [_finite(first, "values"), _finite(second, "values")]
     effect, size = sides[0].mean - sides[1].mean, len(first) + len(second)
     if not any(_varies(side.sd or 0.0, side.mean) for side in sides):
@@ -79,9 +103,8 @@ def welch(first: Sequence[float], second: Sequence[float], level: float = LEVEL)
         part**2 / (len(side.values) - 1) for part, side in zip(parts, sides, strict=True)
     )
     error = math.sqrt(sum(parts))
-    reach = float(t.ppf(1 - level / 2, freedom)) * error
-    p = float(t.sf(effect / error, freedom))
-    return Estimate(effect, p, effect - reach, effect + reach, size)
+    reach = _quantile(1 - level / 2, freedom) * error
+    return Estimate(effect, _above(effect / error, freedom), effect - reach, effect + reach, size)
 
 
 def discordant(first: Sequence[bool], second: Sequence[bool], level: float = LEVEL) -> Estimate:
@@ -184,12 +207,12 @@ def detectable(sd: float, pairs: int, level: float = LEVEL, power: float = POWER
 @cache
 def _deviations(pairs: int, level: float, power: float) -> float:
     from scipy.optimize import root_scalar
-    from scipy.stats import nct, t
+    from scipy.special import nctdtr
 
-    edge = t.ppf(1 - level, pairs - 1)
+    edge = _quantile(1 - level, pairs - 1)
 
     def lacking(effect: float) -> float:
-        return float(nct.sf(edge, pairs - 1, effect * math.sqrt(pairs))) - power
+        return 1 - float(nctdtr(pairs - 1, effect * math.sqrt(pairs), edge)) - power
 
     most = 2.0
     while lacking(most) < 0:
@@ -197,17 +220,36 @@ def _deviations(pairs: int, level: float, power: float) -> float:
     return root_scalar(lacking, bracket=(0.0, most)).root
 
 
-def student(differences: Sequence[float]):
-    """Mean, its standard error, and Student's distribution of the mean over that error.
+def student(differences: Sequence[float]) -> tuple[float, float]:
+    """Mean and its standard error, which follow Student's distribution of one freedom less.
 
     Pairs that differ by rounding alone do not vary: their error is not a number, and so is all
     that follows from it.
-    """
-    from scipy.stats import t
 
+    Raises:
+        CompareError: fewer than two pairs, or one that is not finite.
+    """
     found = _finite(differences, "pairs")
     error = (found.sd or 0.0) / math.sqrt(len(differences))
-    return found.mean, error if _varies(error, found.mean) else math.nan, t(len(differences) - 1)
+    return found.mean, error if _varies(error, found.mean) else math.nan
+
+
+def _above(t: float, freedom: float) -> float:
+    """The chance of a t statistic above this one, without building a distribution of scipy.stats:
+    a sequential test of 20 pairs takes 0.9 ms instead of 6.6."""
+    from scipy.special import stdtr
+
+    return float(stdtr(freedom, -t))
+
+
+def _quantile(chance: float, freedom: float) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, chance))
+
+
+def _doubled(up: float, down: float) -> float:
+    return math.nan if math.isnan(up) else min(1.0, 2 * min(up, down))
 
 
 def _finite(values: Sequence[float], what: str) -> Spread:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from efficient.compare.clock import RULES, Rule, bounds, seconds
-from efficient.compare.column import COLUMNS
+from efficient.compare.column import COLUMNS, OF_PARENTS
 from efficient.compare.error import CompareError
 from efficient.compare.lineage import lineage, total
 from efficient.compare.provenance import outdated, provenance
-from efficient.ledger.record import FINISHED, Machine, Parent, Record
+from efficient.ledger.record import FINISHED, Machine, Parent, Record, Score
 
 BASELINE = "baseline"
 ACCURACY = "accuracy"
@@ -151,6 +151,19 @@ def describe(machine: Machine) -> str:
     return f"{count}{name}, {machine.cores} CPU core{'s' * (machine.cores != 1)}"
 
 
+def quality_name(record: Record) -> str:
+    """What quality is on the workload of a run: `ACCURACY`, or bits per byte or token."""
+    if record.data.unit == "image":
+        return ACCURACY
+    bytes_are_units = "byte" in (record.data.unit, *record.data.details.values())
+    return "bits/byte" if bytes_are_units else "bits/token"
+
+
+def scored(score: Score, name: str) -> float:
+    """A score as quality of that name: a fraction for accuracy, else bits per unit."""
+    return score.accuracy if name == ACCURACY else score.loss / math.log(2)
+
+
 def spread(values: Iterable[float]) -> Spread:
     """Mean and sample standard deviation of at least one value."""
     values = tuple(values)
@@ -164,7 +177,7 @@ def _row(label: str, group: list[Record], by_id: Mapping[str, Record]) -> Row:
     latest = {record.seed: record for record in group}
     runs = [latest[seed] for seed in sorted(latest)]
     first = runs[0]
-    name = _quality_name(first)
+    name = quality_name(first)
     artefacts = [_quality(r, "artefact", name) for r in runs if "artefact" in r.scores]
     costs, unknown = _costs(runs, by_id)
     return Row(
@@ -219,18 +232,10 @@ def _row_notes(group: list[Record], runs: list[Record]) -> tuple[str, ...]:
     return (*found, *dict.fromkeys(text for run in runs for text in outdated(run)))
 
 
-def _quality_name(record: Record) -> str:
-    if record.data.unit == "image":
-        return ACCURACY
-    bytes_are_units = "byte" in (record.data.unit, *record.data.details.values())
-    return "bits/byte" if bytes_are_units else "bits/token"
-
-
 def _quality(record: Record, split: str, name: str) -> float:
     if split not in record.scores:
         raise CompareError(f"run {record.run_id} has no score on {split!r}: repeat it")
-    score = record.scores[split]
-    return score.accuracy if name == ACCURACY else score.loss / math.log(2)
+    return scored(record.scores[split], name)
 
 
 def _costs(
@@ -238,11 +243,12 @@ def _costs(
 ) -> tuple[dict[str, Spread], dict[str, str]]:
     known, unknown = {}, {}
     lineages = [list(lineage(run, by_id).values()) for run in runs]
+    own_of = {parents: own for own, parents in OF_PARENTS.items()}
     for column in COLUMNS:
-        if column.key in ("flops_parents", "train_s_parents"):
-            key = column.key.removesuffix("_parents").replace("flops", "flops_executed")
-            values = [total(line, key) for line in lineages]
-            reason = "a parent is not among these records"
+        if column.key in own_of:
+            values = [total(line, own_of[column.key]) for line in lineages]
+            absent = any(parent is None for line in lineages for parent in line)
+            reason = "a parent is not among these records" if absent else "unknown of a parent"
         else:
             values = [getattr(run.cost, column.key) for run in runs]
             reasons = [run.cost.unknown.get(column.key) for run in runs]

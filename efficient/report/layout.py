@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from efficient.compare.clock import ALL, RULES, explain, mark
 from efficient.compare.column import BY_KEY
-from efficient.compare.decision import Test, decide
+from efficient.compare.comparison import Comparison
+from efficient.compare.decision import Decision
 from efficient.compare.difference import baseline_of, difference, times
 from efficient.compare.evidence import proof
-from efficient.compare.significance import paired
 from efficient.compare.summary import Row
 from efficient.report import number
 
@@ -76,14 +76,15 @@ class Table:
     footnotes: tuple[str, ...] = ()
 
 
-def tables(rows: Sequence[Row], clock: str = "train", test: Test = paired) -> list[Table]:
-    """The tables of one workload; `rows` are those of `compare.summary` for it.
+def tables(found: Comparison, clock: str = "train") -> list[Table]:
+    """The tables of one workload.
 
     `clock` names the rule of `compare.clock` that the train seconds follow; with `ALL` a table
-    sets every rule beside the others. `test` is that of `compare.decision`.
+    sets every rule beside the others.
     """
+    rows = found.rows
     made = [
-        _quality(rows, test),
+        _quality(rows, found.decisions),
         _training(rows, clock if clock in RULES else "train"),
         _energy(rows),
         _costs("Memory of training", rows, MEMORY),
@@ -97,15 +98,13 @@ def clocks(clock: str) -> list[str]:
     return [explain(name) for name in RULES if clock in (name, ALL) and clock != "train"]
 
 
-def _quality(rows: Sequence[Row], test: Test) -> Table:
-    verdicts = {
-        one.arm: one.word.lower() if one.seeds > 1 else "one seed" for one in decide(rows, test)
-    }
+def _quality(rows: Sequence[Row], decisions: Sequence[Decision]) -> Table:
+    verdicts = {one.arm: one.word.lower() if one.seeds > 1 else "one seed" for one in decisions}
     made = []
     for row in rows:
         baseline = baseline_of(row, rows)
         gap = difference(row, baseline) if baseline else None
-        change = number.quality_change(row, gap.quality.mean) if gap else number.NONE
+        change = number.quality_change(row, gap.quality) if gap else number.NONE
         shipped = row.artefact_quality
         made.append(
             (

@@ -13,13 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from efficient.compare.column import COLUMNS, PLOTTED
-from efficient.compare.decision import Test
+from efficient.compare.comparison import Comparison
 from efficient.compare.difference import baseline_of
 from efficient.compare.evidence import proof
-from efficient.compare.sentence import sentences
-from efficient.compare.significance import paired
 from efficient.compare.summary import BASELINE, Row, config_changes, describe, notes
-from efficient.compare.summary import rows as summarise
 from efficient.ledger.record import LAPS, Record
 from efficient.ledger.store import write_json, write_text
 from efficient.report import number, plot, style, table
@@ -29,45 +26,40 @@ from efficient.report.layout import clocks, tables
 
 def write(
     records: Sequence[Record],
+    comparisons: Sequence[Comparison],
     out_dir: Path | str,
     title: str,
     complaints: Sequence[str] = (),
     clock: str = "train",
-    test: Test = paired,
 ) -> Path:
     """Write `report/index.html`, `summary.json` and `table.md` below `out_dir`.
 
-    `complaints` are those of `ledger.store.records`; `clock` is that of `layout.tables`; `test`
-    that of `decision.decide`. Returns the path of the page.
+    `comparisons` are those of the records; `complaints` those of `ledger.store.records`; `clock` is
+    that of `layout.tables`. Returns the path of the page.
 
     Raises:
-        CompareError: the records may not be compared. StoreError: a file cannot be written.
+        StoreError: a file cannot be written.
     """
-    rows = summarise(records)
     folder = Path(out_dir) / "report"
-    summary = as_json(rows, test) | {"title": title, "complaints": list(complaints)}
+    summary = as_json(comparisons) | {"title": title, "complaints": list(complaints)}
     write_json(folder / "summary.json", summary)
-    write_text(
-        folder / "table.md", f"# {table.plain(title)}\n\n{table.markdown(rows, clock, test)}"
-    )
-    write_text(folder / "index.html", page(records, rows, title, complaints, clock, test))
+    tables_of_all = table.markdown(comparisons, clock)
+    write_text(folder / "table.md", f"# {table.plain(title)}\n\n{tables_of_all}")
+    write_text(folder / "index.html", page(records, comparisons, title, complaints, clock))
     return folder / "index.html"
 
 
 def page(
     records: Sequence[Record],
-    rows: Sequence[Row],
+    comparisons: Sequence[Comparison],
     title: str,
     complaints: Sequence[str] = (),
     clock: str = "train",
-    test: Test = paired,
 ) -> str:
-    """The HTML of a comparison whose `rows` are those of `records`."""
+    """The HTML of the comparisons of these records."""
     css = importlib.resources.files("efficient.report").joinpath("page.css").read_text()
-    by_workload = table.workloads(rows)
-    sections = [
-        _workload(here, records, i, clock, test) for i, here in enumerate(by_workload.values())
-    ]
+    rows = [row for found in comparisons for row in found.rows]
+    sections = [_workload(found, records, i, clock) for i, found in enumerate(comparisons)]
     tail = (
         _notes("Clocks", clocks(clock)),
         _notes("Notes", [*notes(rows), *complaints]),
@@ -95,13 +87,8 @@ def _head(records: Sequence[Record], rows: Sequence[Row], title: str) -> str:
     )
 
 
-def _workload(
-    rows: Sequence[Row],
-    records: Sequence[Record],
-    index: int,
-    clock: str,
-    test: Test,
-) -> str:
+def _workload(found: Comparison, records: Sequence[Record], index: int, clock: str) -> str:
+    rows = found.rows
     record = next(r for r in records if r.run_id == rows[0].run_ids[0])
     splits = ", ".join(f"{s.examples:,} {name}" for name, s in record.data.splits.items())
     facts = (
@@ -115,20 +102,22 @@ def _workload(
         "Large marks are means with the standard deviation over seeds, small ones are single "
         "seeds. The line joins the arms that no other arm beats in both."
     )
-    quality, *costs = tables(rows, clock, test)
+    quality, *costs = tables(found, clock)
     quality = dataclasses.replace(quality, footnotes=())  # the findings say them already
     shown = "\n".join(table.to_html(made) for made in (quality, *costs))
     return (
         f'<section>\n<h2>{_(rows[0].workload)}</h2>\n<p class="quiet">{_(facts)}</p>\n'
-        f"{_findings(rows, test)}\n{shown}\n<h3>Quality against each cost</h3>\n"
+        f"{_findings(found)}\n{shown}\n<h3>Quality against each cost</h3>\n"
         f'<p class="quiet">{how}</p>\n<div class="plots">\n{figures}\n</div>\n'
         f"{_changes(rows)}\n</section>"
     )
 
 
-def _findings(rows: Sequence[Row], test: Test) -> str:
+def _findings(found: Comparison) -> str:
+    """A line for each arm in its colour, and below what they say together."""
+    rows = found.rows
     looks, items = style.looks(rows), []
-    for label, text in sentences(rows, test).items():
+    for label, text in found.sentences.items():
         row = next(row for row in rows if row.label == label)
         baseline = baseline_of(row, rows)
         said = text.removeprefix(f"{label} against {baseline.label if baseline else ''}: ")
@@ -139,6 +128,7 @@ def _findings(rows: Sequence[Row], test: Test) -> str:
             + (f"<p>{_(proved)}</p>" if proved else "")
             + "</li>"
         )
+    items += [f"<li><p>{_(text)}</p></li>" for text in found.readings]
     return f'<ul class="findings">\n{"".join(items)}\n</ul>' if items else ""
 
 
@@ -172,8 +162,7 @@ def _meanings() -> str:
     spread = (
         "The standard deviation is the sample one over seeds. A verdict is of a paired t-test over "
         "seeds, or of Welch's where the arms have none in common, two-sided at 5 %, and by Holm "
-        "over the arms of a workload. Seconds are set beside twice the pooled standard deviation, "
-        "which is no test."
+        "over the arms of a workload. Measured costs are tested alike, on their logarithms."
     )
     return (
         "<section><h2>How each number was obtained</h2>\n<dl>"

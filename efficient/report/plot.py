@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from efficient.compare.column import Column
-from efficient.compare.difference import pareto
+from efficient.compare.front import pareto
 from efficient.compare.summary import Row
 from efficient.report import label, number, style
 from efficient.report.scatter import limits

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from efficient.compare.column import Column
-from efficient.compare.difference import pareto
+from efficient.compare.front import pareto
 from efficient.compare.summary import Row
 from efficient.report import number, style
 

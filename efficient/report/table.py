@@ -10,28 +10,16 @@ import rich.markup
 import rich.table
 from rich.console import Console
 
-from efficient.compare.decision import Test
-from efficient.compare.sentence import sentences
-from efficient.compare.significance import paired
+from efficient.compare.comparison import Comparison
 from efficient.compare.summary import Row, notes
 from efficient.report.layout import Cell, Table, clocks, tables
 
 
-def workloads(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows by workload, in their order."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row.workload, []).append(row)
-    return found
-
-
-def terminal(
-    rows: Sequence[Row], console: Console, clock: str = "train", test: Test = paired
-) -> None:
+def terminal(comparisons: Sequence[Comparison], console: Console, clock: str = "train") -> None:
     """Print tables, sentences and notes of every workload; readable at 80 columns."""
-    for workload, here in workloads(rows).items():
-        console.print(f"\n[bold]{rich.markup.escape(workload)}[/bold]")
-        for table in tables(here, clock, test):
+    for found in comparisons:
+        console.print(f"\n[bold]{rich.markup.escape(found.workload)}[/bold]")
+        for table in tables(found, clock):
             if table.columns:
                 console.print(_rich(table))
             elif table.footnotes:
@@ -39,28 +27,29 @@ def terminal(
             for note in table.footnotes:
                 console.print(f"  {rich.markup.escape(note)}", style="dim")
         console.print()
-        for text in sentences(here, test).values():
+        for text in (*found.sentences.values(), *found.readings):
             console.print(f"- {rich.markup.escape(text)}", highlight=False)
     for text in clocks(clock):
         console.print(f"clock: {rich.markup.escape(text)}", style="dim", highlight=False)
-    for text in notes(rows):
+    for text in notes(_rows(comparisons)):
         console.print(f"note: {rich.markup.escape(text)}", style="yellow", highlight=False)
 
 
-def markdown(rows: Sequence[Row], clock: str = "train", test: Test = paired) -> str:
+def markdown(comparisons: Sequence[Comparison], clock: str = "train") -> str:
     """The tables and sentences of every workload as Markdown."""
     parts = []
-    for workload, here in workloads(rows).items():
-        parts.append(f"## {plain(workload)}")
-        for table in tables(here, clock, test):
+    for found in comparisons:
+        parts.append(f"## {plain(found.workload)}")
+        for table in tables(found, clock):
             parts += [f"### {table.title}"] * bool(table.columns or table.footnotes)
             parts += [to_markdown(table)] * bool(table.columns)
             parts += ["  \n".join(plain(note) for note in table.footnotes)] * bool(table.footnotes)
-        parts.append("\n".join(f"- {plain(text)}" for text in sentences(here, test).values()))
-    if found := clocks(clock):
-        parts += ["## Clocks", "\n".join(f"- {plain(text)}" for text in found)]
-    if found := notes(rows):
-        parts += ["## Notes", "\n".join(f"- {plain(text)}" for text in found)]
+        said = (*found.sentences.values(), *found.readings)
+        parts.append("\n".join(f"- {plain(text)}" for text in said))
+    if texts := clocks(clock):
+        parts += ["## Clocks", "\n".join(f"- {plain(text)}" for text in texts)]
+    if texts := notes(_rows(comparisons)):
+        parts += ["## Notes", "\n".join(f"- {plain(text)}" for text in texts)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -89,6 +78,10 @@ def to_markdown(table: Table) -> str:
     lines = [table.columns, (":--", *["--:"] * (len(table.columns) - 1))]
     lines += [tuple(_joined(cell, " ") for cell in row) for row in table.rows]
     return "\n".join(f"| {' | '.join(plain(text) for text in line)} |" for line in lines)
+
+
+def _rows(comparisons: Sequence[Comparison]) -> list[Row]:
+    return [row for found in comparisons for row in found.rows]
 
 
 def _rich(table: Table) -> rich.table.Table:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from efficient.compare.comparison import workloads
 from efficient.compare.difference import gains
 from efficient.compare.summary import ACCURACY, Row, rows
 from efficient.compare.verdict import judge_direction
 from efficient.ledger.record import Record
 from efficient.report.layout import Cell, Table
-from efficient.report.table import to_markdown, workloads
+from efficient.report.table import to_markdown
 
 COMPRESSIONS = (2, 4, 8, 16, 32)
 COLUMNS = ("workload", "control", "better at", "mean difference", "95 %", "p")

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from efficient.compare.comparison import workloads
 from efficient.compare.difference import gains
 from efficient.compare.summary import Row, rows, spread
 from efficient.ledger.record import Record
 from efficient.report.layout import Cell, Table
-from efficient.report.table import to_markdown, workloads
+from efficient.report.table import to_markdown
 
 BITS = (8, 6, 4, 3, 2)
 COLUMNS = ("workload", "bits", "QAT less PTQ", "less PTQ of least error", "QAT is")

@@ -12,6 +12,7 @@ import sys
 import pytest
 from fabrication import record, records
 
+from efficient.compare.comparison import compare
 from efficient.compare.error import CompareError
 from efficient.compare.summary import rows
 from efficient.report import page
@@ -44,10 +45,14 @@ class Reader(html.parser.HTMLParser):
             assert self.open.pop() == tag
 
 
+def write(made, folder, title, complaints=(), clock="train"):
+    return page.write(made, compare(rows(made), made), folder, title, complaints, clock)
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("out")
-    return page.write(records(), folder, "Four <arms>", [COMPLAINT])
+    return write(records(), folder, "Four <arms>", [COMPLAINT])
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +107,7 @@ def test_page_says_what_it_compares(text):
 
 def test_page_shows_the_clock_that_was_asked_for(tmp_path):
     for clock, titles in (("train", 0), ("all", 2)):
-        text = page.write(records(), tmp_path, "Clocks", clock=clock).read_text()
+        text = write(records(), tmp_path, "Clocks", clock=clock).read_text()
         Reader(text)
         assert text.count("<figcaption>One run, several clocks") == titles
         assert ("cifar10-airbench" in text) == bool(titles), "the rule is explained"
@@ -127,7 +132,7 @@ def test_hostile_texts_are_escaped(tmp_path):
     )
     base = dataclasses.replace(made, run_id=f"{bad}2", arm="baseline", config={})
     stopped = dataclasses.replace(made, run_id=f"{bad}3", status=bad)
-    text = page.write([base, made, stopped], tmp_path, bad, [bad]).read_text()
+    text = write([base, made, stopped], tmp_path, bad, [bad]).read_text()
     assert "<script" not in text
     assert text.count("&lt;script&gt;") > 20
     assert "script" not in {tag for tag, _ in Reader(text).seen}
@@ -136,7 +141,7 @@ def test_hostile_texts_are_escaped(tmp_path):
 def test_page_of_nothing_is_a_page(tmp_path):
     stopped = dataclasses.replace(record(), status="interrupted")
     for made in ([], [stopped]):
-        text = page.write(made, tmp_path, "Empty").read_text()
+        text = write(made, tmp_path, "Empty").read_text()
         assert "No finished run yet" in text
         Reader(text)
 
@@ -144,15 +149,15 @@ def test_page_of_nothing_is_a_page(tmp_path):
 def test_refusal_leaves_the_old_page(tmp_path, written):
     other = record(arm="pruned")
     other = dataclasses.replace(other, data=dataclasses.replace(other.data, fingerprint="0"))
-    path = page.write([record()], tmp_path, "Old")
+    path = write([record()], tmp_path, "Old")
     before = path.read_text()
     with pytest.raises(CompareError):
-        page.write([record(), other], tmp_path, "New")
+        write([record(), other], tmp_path, "New")
     assert path.read_text() == before
 
 
 def test_same_records_give_the_same_files(tmp_path, written):
-    again = page.write(records(), tmp_path, "Four <arms>", [COMPLAINT])
+    again = write(records(), tmp_path, "Four <arms>", [COMPLAINT])
     for path in written.parent.iterdir():
         assert (again.parent / path.name).read_bytes() == path.read_bytes()
 
@@ -171,7 +176,7 @@ def test_summary_is_strict_json_in_fractions(written):
     distilled = value["rows"][1]
     assert distilled["difference"]["ratios"]["flops_executed"] == pytest.approx(13 / 3)
     assert distilled["sentence"].startswith("distilled against baseline: ")
-    made = rows(records())
+    made = compare(rows(records()), records())
     assert json.loads(json.dumps(as_json(made))) == {
         k: v for k, v in value.items() if k not in ("title", "complaints")
     }

@@ -10,6 +10,7 @@ from fabrication import record, records
 from rich.console import Console
 
 from efficient.compare.clock import ALL, RULES
+from efficient.compare.comparison import compare
 from efficient.compare.summary import rows
 from efficient.report import layout, table
 
@@ -18,7 +19,7 @@ EVERYTHING = rows(records())
 
 def printed(width, found=EVERYTHING, clock="train"):
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    table.terminal(found, console, clock)
+    table.terminal(compare(found), console, clock)
     return console.file.getvalue()
 
 
@@ -38,7 +39,12 @@ def test_terminal_shows_markup_of_a_name_as_it_is():
 
 
 def tables(found, clock="train"):
-    return {made.title: made for made in layout.tables(found, clock)}
+    (one,) = compare(found)
+    return {made.title: made for made in layout.tables(one, clock)}
+
+
+def markdown(found, clock="train"):
+    return table.markdown(compare(found), clock)
 
 
 def texts(made, name):
@@ -71,7 +77,7 @@ def test_table_of_which_nothing_is_known_says_why_and_shows_no_rows():
         "steps are bound by: host",
     )
     assert reason in " ".join(printed(80).split())
-    assert "energy, CO2e unknown" in table.markdown(EVERYTHING) + table.to_html(energy)
+    assert "energy, CO2e unknown" in markdown(EVERYTHING) + table.to_html(energy)
     assert "<table>" not in table.to_html(energy)
 
 
@@ -131,7 +137,7 @@ def test_several_clocks_stand_beside_each_other():
 
 
 def test_clocks_are_explained_once():
-    text = table.markdown(EVERYTHING, ALL)
+    text = markdown(EVERYTHING, ALL)
     assert text.count("cifar10-airbench") == 1
     assert len(layout.clocks(ALL)) == len(RULES)
     assert len(layout.clocks("mlperf")) == 1 and layout.clocks("train") == []
@@ -156,7 +162,7 @@ def test_ratio_to_the_baseline_stands_beside_a_cost():
 
 def test_markdown_has_even_rows_and_escapes_names():
     odd = dataclasses.replace(EVERYTHING[0], label="a|b<script>\n*c*")
-    text = table.markdown([odd, *EVERYTHING[1:]])
+    text = markdown([odd, *EVERYTHING[1:]])
     assert r"a\|b\<script\> \*c\*" in text
     blocks = [b.splitlines() for b in text.split("\n\n") if b.startswith("|")]
     assert len(blocks) == 9, "energy of the first workload is footnotes only"
@@ -175,4 +181,4 @@ def test_html_marks_headers_and_escapes_text():
 
 def test_no_rows_print_nothing():
     assert printed(80, []) == ""
-    assert table.markdown([]) == "\n"
+    assert markdown([]) == "\n"

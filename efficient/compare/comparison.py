@@ -1,0 +1,69 @@
+"""Everything that rows say beside each other, found once and shown by whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from efficient.compare.decision import Decision, decide
+from efficient.compare.difference import baseline_of
+from efficient.compare.dominance import Dominance, dominance
+from efficient.compare.front import Front, fronts
+from efficient.compare.reading import readings
+from efficient.compare.sentence import sentences
+from efficient.compare.significance import Test, paired
+from efficient.compare.summary import Row
+from efficient.ledger.record import Record
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The arms of one workload.
+
+    decisions, dominances  of every row that has a baseline, in the order of the rows
+    sentences              the same in words, by label
+    """
+
+    workload: str
+    rows: tuple[Row, ...]
+    decisions: tuple[Decision, ...]
+    dominances: tuple[Dominance, ...]
+    fronts: tuple[Front, ...]
+    sentences: dict[str, str]
+    readings: tuple[str, ...]
+
+
+def compare(
+    rows: Sequence[Row], records: Sequence[Record] = (), test: Test = paired
+) -> list[Comparison]:
+    """One comparison for each workload, in the order of the rows.
+
+    records: those of the rows, for what curves say. test: that of `decision.decide`.
+    """
+    return [_compare(*here, records, test) for here in workloads(rows).items()]
+
+
+def workloads(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows by workload, in their order."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.workload, []).append(row)
+    return found
+
+
+def _compare(
+    workload: str, rows: Sequence[Row], records: Sequence[Record], test: Test
+) -> Comparison:
+    decisions = decide(rows, test)
+    sides = [(row, base) for row in rows if (base := baseline_of(row, rows))]
+    shown = [dominance(*side, one, test) for side, one in zip(sides, decisions, strict=True)]
+    lines = fronts(rows)
+    return Comparison(
+        workload=workload,
+        rows=tuple(rows),
+        decisions=tuple(decisions),
+        dominances=tuple(shown),
+        fronts=tuple(lines),
+        sentences=sentences(rows, decisions, test),
+        readings=tuple(readings(rows, lines, shown, records, test)),
+    )
