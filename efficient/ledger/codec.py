@@ -11,9 +11,12 @@ import types
 import typing
 from typing import Any
 
-from efficient.ledger.error import RecordError
+from efficient.ledger.error import RecordError, brief
 
 __all__ = ["RecordError", "from_dict", "parse", "to_dict"]
+
+#: Levels of free-form JSON, as in the config of a record.
+DEEPEST = 50
 
 
 def to_dict(value: Any) -> Any:
@@ -59,8 +62,8 @@ def parse(where: str, text: bytes) -> Any:
             text.decode(), parse_constant=_refuse, parse_float=_number, object_pairs_hook=_unique
         )
     except (ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
-        raise RecordError(f"{where}: damaged ({reason}); delete it or repeat the run") from error
+        why = brief(str(error).splitlines()[0])
+        raise RecordError(f"{where}: damaged ({why}); delete it or repeat the run") from error
 
 
 def _refuse(constant: str) -> Any:
@@ -81,6 +84,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+def _bounded(value: Any, where: str, depth: int = 0) -> Any:
+    """What anybody may go through by recursion."""
+    if depth > DEEPEST:
+        raise RecordError(f"{where}: more than {DEEPEST} levels deep; no run writes that")
+    if isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            _bounded(each, where, depth + 1)
+    return value
+
+
 @functools.cache
 def _fields(kind: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Of a dataclass: the types of its fields, and the names of those that have no default."""
@@ -92,7 +105,7 @@ def _fields(kind: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
 def _from_plain(kind: Any, value: Any, where: str) -> Any:
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
-        return value
+        return _bounded(value, where)
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
             return None

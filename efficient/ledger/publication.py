@@ -16,7 +16,7 @@ from pathlib import Path
 from efficient.ledger.codec import parse
 from efficient.ledger.error import RecordError, StoreError
 from efficient.ledger.place import Entry, entries, is_remote, upload
-from efficient.ledger.reader import PUBLISHED, digest, documents, holders, parse_record, sound
+from efficient.ledger.reader import PUBLISHED, Document, digest, documents, holders
 from efficient.ledger.record import FINISHED, NONFINITE
 from efficient.ledger.store import write_bytes
 
@@ -49,9 +49,9 @@ def publish(source: Path | str, ledger: Path | str) -> Iterator[Copy]:
     listed, complaints = holders(source)
     yield from (Copy("", "", refusal=text) for text in complaints)
     there = {_run_of(entry.name): entry.name for entry in published(ledger)}
-    for path, content in documents(source, listed):
+    for document in documents(source, listed):
         try:
-            run_id, content = _checked(path, sound(content))
+            run_id, content = _checked(document)
         except (RecordError, StoreError) as error:
             yield Copy("", "", refusal=str(error))
             continue
@@ -60,8 +60,9 @@ def publish(source: Path | str, ledger: Path | str) -> Iterator[Copy]:
         if there.get(run_id) == name:
             yield Copy(run_id, where)
         elif run_id in there:
-            why = f"{path}: {run_id} stands in {ledger} with other content, as {there[run_id]}"
-            yield Copy(run_id, "", refusal=f"{why}; a ledger is never changed")
+            why = f"{run_id} stands in {ledger} with other content, as {there[run_id]}"
+            refusal = f"{document.where}: {why}; a ledger is never changed"
+            yield Copy(run_id, "", refusal=refusal)
         else:
             _add(ledger, name, content)
             there[run_id] = name
@@ -73,18 +74,19 @@ def published(ledger: Path | str) -> list[Entry]:
     return entries(ledger, lambda name: name.endswith(PUBLISHED), may_lack=True)[0]
 
 
-def _checked(path: str, content: bytes) -> tuple[str, bytes]:
+def _checked(document: Document) -> tuple[str, bytes]:
     """The id of a record that may be published, and its canonical bytes.
 
     Raises:
-        RecordError: it is none.
+        RecordError, StoreError: it is none, or cannot be had.
     """
-    record = parse_record(path, content)
+    record, where = document.record(), document.where
+    assert isinstance(document.content, bytes)
     if not _RUN_ID.fullmatch(record.run_id):
-        raise RecordError(f"{path}: run_id {record.run_id[:80]!r} cannot be the name of a file")
+        raise RecordError(f"{where}: run_id {record.run_id[:80]!r} cannot be the name of a file")
     if record.status not in OVER:
-        raise RecordError(f"{path}: {record.run_id} is {record.status} and may go on; left out")
-    plain = parse(path, content)
+        raise RecordError(f"{where}: {record.run_id} is {record.status} and may go on; left out")
+    plain = parse(where, document.content)
     return record.run_id, json.dumps(plain, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 

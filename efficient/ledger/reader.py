@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from efficient.ledger.codec import from_dict, parse
-from efficient.ledger.error import RecordError, StoreError
+from efficient.ledger.error import RecordError, StoreError, brief
 from efficient.ledger.migration import migrate
 from efficient.ledger.place import Entry, contents, entries
 from efficient.ledger.record import SCHEMA, Record
@@ -18,6 +19,29 @@ RECORDS = "records.jsonl"
 #: One of a ledger, named RUN.DIGEST.record.json; DIGEST begins the sha256 of its bytes.
 PUBLISHED = ".record.json"
 DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Document:
+    """A record as it is stored. line: 0 in a file of its own; content: or why it cannot be had."""
+
+    path: str
+    line: int
+    content: bytes | StoreError
+
+    @property
+    def where(self) -> str:
+        return f"{self.path} line {self.line}" if self.line else self.path
+
+    def record(self) -> Record:
+        """What it holds.
+
+        Raises:
+            RecordError, StoreError: it is unfit, or cannot be had; one line says where and why.
+        """
+        if isinstance(self.content, StoreError):
+            raise self.content
+        return parse_record(self.where, self.content)
 
 
 def parse_record(path: str, content: bytes) -> Record:
@@ -40,7 +64,7 @@ def parse_record(path: str, content: bytes) -> Record:
     try:
         return from_dict(Record, plain)
     except RecordError as error:
-        raise RecordError(f"{path}: {error}") from error
+        raise RecordError(f"{path}: {brief(error)}") from error
 
 
 def records(place: Path | str) -> tuple[list[Record], list[str]]:
@@ -53,14 +77,15 @@ def records(place: Path | str) -> tuple[list[Record], list[str]]:
     """
     found: dict[str, Record] = {}
     listed, complaints = holders(place)
-    for path, content in documents(place, listed):
+    for document in documents(place, listed):
         try:
-            record = parse_record(path, sound(content))
+            record = document.record()
         except (RecordError, StoreError) as error:
             complaints.append(str(error))
             continue
         if record.run_id in found:
-            complaints.append(f"{path}: run {record.run_id} stands twice; this copy is not used")
+            where = f"{document.where}: run {record.run_id}"
+            complaints.append(f"{where} stands twice; this copy is not used")
             continue
         found[record.run_id] = record
     return sorted(found.values(), key=lambda r: (r.started_utc, r.run_id)), complaints
@@ -83,27 +108,19 @@ def rank(name: str) -> int | None:
     return 2 if name.endswith(PUBLISHED) else None
 
 
-def documents(
-    place: Path | str, listed: Sequence[Entry]
-) -> Iterator[tuple[str, bytes | StoreError]]:
-    """Where each record of these files stands, and its bytes or why they cannot be had."""
+def documents(place: Path | str, listed: Sequence[Entry]) -> Iterator[Document]:
+    """Every record of these files of a place, not parsed yet."""
     for entry, content in contents(place, listed):
         if isinstance(content, StoreError):
-            yield entry.path, content
+            yield Document(entry.path, 0, content)
         elif entry.name == RECORDS:
             for number, line in enumerate(content.splitlines(), 1):
-                yield f"{entry.path} line {number}", line
+                yield Document(entry.path, number, line)
         elif entry.name.endswith(PUBLISHED) and _digest(entry.name) != digest(content):
-            yield entry.path, StoreError(f"{entry.path}: changed since it was published; remove it")
+            changed = f"{entry.path}: changed since it was published; remove it"
+            yield Document(entry.path, 0, StoreError(changed))
         else:
-            yield entry.path, content
-
-
-def sound(content: bytes | StoreError) -> bytes:
-    """What `documents` found, or its refusal."""
-    if isinstance(content, StoreError):
-        raise content
-    return content
+            yield Document(entry.path, 0, content)
 
 
 def digest(content: bytes) -> str:
