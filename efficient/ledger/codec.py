@@ -38,6 +38,8 @@ def from_dict(kind: Any, value: Any, where: str = "record") -> Any:
     Raises:
         RecordError: a field is missing, unknown or of another type; one line names it.
     """
+    if type(value) in _as_it_is(kind) and (type(value) is not float or math.isfinite(value)):
+        return value
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise RecordError(f"{where}: expected an object, found {type(value).__name__}")
@@ -102,11 +104,22 @@ def _fields(kind: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
     return typing.get_type_hints(kind), tuple(needed)
 
 
+@functools.cache
+def _as_it_is(kind: Any) -> frozenset[type]:
+    """The types whose values need no look: most of a record."""
+    options = typing.get_args(kind) if _is_union(kind) else (kind,)
+    return frozenset(options) & {str, int, float, bool, type(None)}
+
+
+def _is_union(kind: Any) -> bool:
+    return typing.get_origin(kind) in (typing.Union, types.UnionType)
+
+
 def _from_plain(kind: Any, value: Any, where: str) -> Any:
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
         return _bounded(value, where)
-    if origin in (typing.Union, types.UnionType):
+    if _is_union(kind):
         if value is None and type(None) in args:
             return None
         options = [a for a in args if a is not type(None)]
