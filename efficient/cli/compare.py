@@ -17,6 +17,7 @@ from efficient.compare.sequential import FIRST, sequential
 from efficient.compare.significance import Test, paired
 from efficient.compare.summary import describe, rows
 from efficient.compare.verdict import INCONCLUSIVE
+from efficient.ledger.place import is_remote
 from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.store import records
 from efficient.report import page
@@ -107,13 +108,15 @@ def _finished(asked: Experiment, seeds: int | None, out: Path) -> list[Record]:
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Report every finished run below a folder."""
-    folder = Path(arguments.directory)
+    """Report every finished run below a folder or prefix."""
+    folder = arguments.directory
+    if is_remote(folder) and not arguments.out:
+        raise UsageError(f"{folder} gets no page; give a folder for it with --out")
     found, complaints = records(folder)
     if not any(record.status == FINISHED for record in found):
         why = f": {complaints[0]}" if complaints else ""
         raise CompareError(f"{folder} holds no finished run; train some with --out {folder}{why}")
-    title = arguments.title or folder.resolve().name
+    title = arguments.title or Path(folder).resolve().name
     _publish(found, Path(arguments.out or folder), title, complaints, arguments)
     return 0
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from efficient.cli.option import (
     OVERRIDES,
+    PLACE,
     add_config,
     add_folders,
     add_json,
@@ -101,7 +102,7 @@ def _statement(groups: Any) -> None:
     )
     text = "what a paper or model card says of the compute of these runs"
     made = command(groups, "statement", "statement:statement", text, example)
-    made.add_argument("directory", metavar="DIR", help="folder with runs at any depth")
+    made.add_argument("directory", metavar="DIR", help=PLACE)
     forms = ("markdown", "latex", "card", "json")
     made.add_argument("--format", choices=forms, default="markdown", help="(markdown)")
     text = "folder in DIR with the runs that are reported; the others are development (DIR)"

@@ -11,6 +11,7 @@ from rich.console import Console
 from efficient.cli import inventory
 from efficient.cli.output import console, document, facts, heading, table, warn
 from efficient.cli.score import quality
+from efficient.ledger.place import is_remote
 from efficient.ledger.record import Record
 from efficient.ledger.store import JOURNAL, RECORD, records
 from efficient.report import number
@@ -18,8 +19,8 @@ from efficient.report import number
 
 def listing(arguments: argparse.Namespace) -> int:
     """Presets, variants, networks, workloads, and the runs below --out."""
-    out = Path(arguments.out)
-    found, complaints = records(out) if out.is_dir() else ([], [])
+    out = arguments.out
+    found, complaints = records(out) if is_remote(out) or Path(out).is_dir() else ([], [])
     if arguments.json:
         document(_plain(found, out) | {"complaints": complaints})
         return 0
@@ -35,7 +36,7 @@ def listing(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _plain(found: list[Record], out: Path) -> dict[str, Any]:
+def _plain(found: list[Record], out: str) -> dict[str, Any]:
     tables = {
         "variants": inventory.variants(),
         "networks": inventory.networks(),
@@ -74,7 +75,7 @@ def _settings(kind: inventory.Kind) -> str:
     return ", ".join(f"{n}={d}" if d else f"{n}: {t}" for n, (t, d) in kind.fields.items())
 
 
-def _runs(page: Console, found: list[Record], out: Path) -> None:
+def _runs(page: Console, found: list[Record], out: str) -> None:
     heading(page, f"runs in {out}")
     rows = [
         (
@@ -92,9 +93,9 @@ def _runs(page: Console, found: list[Record], out: Path) -> None:
         page.print("none yet")
 
 
-def _unfinished(out: Path) -> list[str]:
+def _unfinished(out: str) -> list[str]:
     """Runs that were killed or are still going: a journal without a record."""
-    if not out.is_dir():
+    if is_remote(out):
         return []
-    folders = sorted(path.parent for path in out.rglob(JOURNAL))
+    folders = sorted(path.parent for path in Path(out).rglob(JOURNAL))
     return [folder.name for folder in folders if not (folder / RECORD).is_file()]

@@ -16,6 +16,8 @@ A variant is NAME or NAME:field=value,field=value; NAME is one of `efficient lis
 module:Attribute. A field with several values takes them with spaces: "NAME:field=1 2 3".
 """
 
+PLACE = "folder with runs at any depth, or a prefix as gs://BUCKET/LEDGER"
+
 
 class Parser(argparse.ArgumentParser):
     """Mistakes are raised instead of printed; abbreviations of options are refused."""
@@ -61,7 +63,7 @@ def add_out(made: Parser, text: str) -> None:
     made.add_argument("--out", default="runs", metavar="DIR", help=f"{text} (runs)")
 
 
-def add_json(made: Parser) -> None:
+def add_json(made: argparse._ActionsContainer) -> None:
     made.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from efficient import __version__
-from efficient.cli import costing
+from efficient.cli import costing, keeping
 from efficient.cli.failure import UsageError
 from efficient.cli.option import (
     OVERRIDES,
+    PLACE,
     Parser,
     add_clock,
     add_config,
@@ -75,7 +76,7 @@ def _tree() -> tuple[Parser, dict[str, Parser]]:
     )
     parser.add_argument("--version", action="version", version=f"efficient-jax {__version__}")
     groups = parser.add_subparsers(title="commands", metavar="COMMAND")
-    commands = (_train, _compare, _report, _list, _show, *costing.COMMANDS)
+    commands = (_train, _compare, _report, _list, _show, *keeping.COMMANDS, *costing.COMMANDS)
     for add in (*commands, _export, _bench, _data, _sample, _check):
         add(groups)
     return parser, groups.choices
@@ -117,7 +118,7 @@ def _compare(groups: Any) -> None:
 def _report(groups: Any) -> None:
     example = "example:\n  efficient report runs/quickstart --title Quickstart"
     made = command(groups, "report", "compare:report", "tables and plots of finished runs", example)
-    made.add_argument("directory", metavar="DIR", help="folder with runs at any depth")
+    made.add_argument("directory", metavar="DIR", help=PLACE)
     made.add_argument("--out", metavar="DIR", help="folder that gets report/ (DIR)")
     made.add_argument("--title", help="of the page (the name of DIR)")
     add_clock(made)

@@ -11,6 +11,7 @@ from efficient.cli.output import say, warn
 from efficient.compare.terms import Terms
 from efficient.ledger.bill import Process
 from efficient.ledger.codec import from_dict, to_dict
+from efficient.ledger.place import is_remote
 from efficient.ledger.store import JOURNAL, RECORD, read_lines, records, write_text
 from efficient.report import prose
 from efficient.report.statement import statement as state
@@ -18,7 +19,7 @@ from efficient.report.statement import statement as state
 
 def statement(arguments: argparse.Namespace) -> int:
     """Read every record below a folder and write the statement of all."""
-    folder = Path(arguments.directory)
+    folder = arguments.directory
     found, complaints = records(folder)
     made = state(
         found,
@@ -62,19 +63,25 @@ def _terms(arguments: argparse.Namespace) -> Terms:
         )
 
 
-def _reported(folder: Path, final: str | None) -> list[str] | None:
+def _reported(folder: str, final: str | None) -> list[str] | None:
     """Ids of the runs below --final, which is inside of the folder."""
     if final is None:
         return None
-    if not Path(final).resolve().is_relative_to(folder.resolve()):
+    if is_remote(folder) or is_remote(final):
+        inside = final.startswith(f"{folder.rstrip('/')}/")
+    else:
+        inside = Path(final).resolve().is_relative_to(Path(folder).resolve())
+    if not inside:
         raise UsageError(f"--final {final} is not inside of {folder}: give a folder of it")
     return [record.run_id for record in records(final)[0]]
 
 
-def _without_record(folder: Path) -> list[tuple[Process, ...]]:
+def _without_record(folder: str) -> list[tuple[Process, ...]]:
     """Of every attempt that left a journal and no record: the bill of each of its processes."""
     found = []
-    for path in sorted(folder.rglob(JOURNAL)):
+    if is_remote(folder):  # a ledger has records only
+        return []
+    for path in sorted(Path(folder).rglob(JOURNAL)):
         if not (path.parent / RECORD).is_file():
             last = {line["number"]: line for line in read_lines(path)}
             found.append(tuple(from_dict(Process, line, str(path)) for line in last.values()))

@@ -63,8 +63,8 @@ class Point:
     train_s: float
     total_s: float
     flops_executed: int | None
-    steps: int = 0
-    chunk_s: float = 0.0
+    steps: int | None = None
+    chunk_s: float | None = None
     energy_j: float | None = None
 
 

@@ -12,22 +12,18 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from efficient.ledger.codec import RecordError, from_dict, to_dict
-from efficient.ledger.record import SCHEMA, Record
+from efficient.ledger.codec import parse, to_dict
+from efficient.ledger.error import RecordError, StoreError
+from efficient.ledger.reader import RECORD, RECORDS, parse_record, records
+from efficient.ledger.record import Record
 
-RECORD = "record.json"
-#: Many records in one file, a line each: what an experiment commits.
-RECORDS = "records.jsonl"
+__all__ = ["RECORD", "RECORDS", "RecordError", "StoreError", "records"]
+
 JOURNAL = "attempts.jsonl"
-
-
-class StoreError(ValueError):
-    """A file that cannot be written or found: the message names the path and the remedy."""
 
 
 def write_json(path: Path | str, value: Any) -> None:
@@ -95,48 +91,7 @@ def read_record(path: Path | str) -> Record:
     path = path / RECORD if path.is_dir() else path
     if not path.is_file():
         raise RecordError(f"{path}: no record here; `efficient list --out DIR` shows the runs")
-    return _parse(str(path), path.read_bytes)
-
-
-def _parse(path: str, read: Callable[[], bytes]) -> Record:
-    """path: what an error names."""
-    value = _strict(path, read)
-    schema = value.get("schema") if isinstance(value, dict) else None
-    if type(schema) is not int:
-        raise RecordError(f"{path}: no schema number; the file is damaged or is no record")
-    if schema > SCHEMA:
-        raise RecordError(
-            f"{path}: schema {schema} is newer than this package ({SCHEMA}): upgrade efficient-jax"
-        )
-    if schema < SCHEMA:
-        raise RecordError(f"{path}: schema {schema} is older than {SCHEMA}: repeat the run")
-    try:
-        return from_dict(Record, value)
-    except RecordError as error:
-        raise RecordError(f"{path}: {error}") from error
-
-
-def records(directory: Path | str) -> tuple[list[Record], list[str]]:
-    """All records below `directory` by time of start, and one complaint for each that is unfit.
-
-    They stand in folders of runs and in files of many (`RECORDS`).
-
-    Raises:
-        StoreError: the directory does not exist.
-    """
-    found: dict[str, Record] = {}
-    complaints = []
-    for path, read in _documents(directory):
-        try:
-            record = _parse(path, read)
-        except (RecordError, OSError) as error:
-            complaints.append(str(error))
-            continue
-        if record.run_id in found:
-            complaints.append(f"{path}: run {record.run_id} stands twice; this copy is not used")
-            continue
-        found[record.run_id] = record
-    return sorted(found.values(), key=lambda r: (r.started_utc, r.run_id)), complaints
+    return parse_record(str(path), path.read_bytes())
 
 
 def find_run(root: Path | str, run: Path | str) -> Path:
@@ -210,15 +165,6 @@ def read_lines(path: Path | str) -> list[dict[str, Any]]:
     return lines
 
 
-def _documents(directory: Path | str) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Where each record stands, and its bytes."""
-    for path in _below(directory, RECORD):
-        yield str(path), path.read_bytes
-    for path in _below(directory, RECORDS):
-        for number, line in enumerate(path.read_bytes().splitlines(), 1):
-            yield f"{path} line {number}", partial(bytes, line)
-
-
 def _below(directory: Path | str, name: str) -> Iterator[Path]:
     directory = Path(directory)
     if not directory.is_dir():
@@ -245,37 +191,10 @@ def _mend(file: Any) -> None:
 
 
 def _object(where: str, text: bytes) -> dict[str, Any]:
-    value = _strict(where, lambda: text)
+    value = parse(where, text)
     if not isinstance(value, dict):
         raise RecordError(f"{where}: expected an object; the file is damaged")
     return value
-
-
-def _strict(where: Path | str, read: Callable[[], bytes]) -> Any:
-    """JSON as its standard has it: no NaN, no infinity, no key twice."""
-
-    def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is no JSON number")
-
-    def number(text: str) -> float:
-        value = float(text)
-        return value if abs(value) != float("inf") else refuse(text)
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        value = dict(pairs)
-        if len(value) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"key {twice!r} stands twice")
-        return value
-
-    try:
-        return json.loads(
-            read().decode(), parse_constant=refuse, parse_float=number, object_pairs_hook=unique
-        )
-    except (ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
-        raise RecordError(f"{where}: damaged ({reason}); delete it or repeat the run") from error
 
 
 def _sync_folder(folder: Path) -> None:

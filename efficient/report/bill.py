@@ -127,7 +127,7 @@ def _speed(record: Record) -> Iterable[tuple[str, str]]:
         yield "dispatch floor", _unknown(cost, "dispatch_floor_s")
         return
     floor = f"{1e3 * cost.dispatch_floor_s:.3g} ms for a chunk that does nothing"
-    if chunks := [point.chunk_s for point in record.points if point.chunk_s > 0]:
+    if chunks := [point.chunk_s for point in record.points if point.chunk_s]:
         median = statistics.median(chunks)
         share = number.quantity(cost.dispatch_floor_s / median, "fraction")
         floor += f", {share} of the median chunk ({number.seconds(median)})"

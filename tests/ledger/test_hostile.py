@@ -2,16 +2,21 @@
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 from fabrication import record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from efficient.ledger import database
 from efficient.ledger.codec import RecordError, to_dict
+from efficient.ledger.reader import Document
 from efficient.ledger.store import read_record, records, write_record
 
 TEXT = json.dumps(to_dict(record()), indent=1)
+#: One that is migrated when it is read.
+OLD = Path(__file__).with_name("schema_1.json").read_text()
 #: Pieces that readers are known to trip over.
 PIECES = (
     *'"{}[]\\',
@@ -21,9 +26,9 @@ PIECES = (
 )
 
 
-def mutated(seed, cuts):
-    """The record's text with pieces put over stretches of it."""
-    chance, text = random.Random(seed), TEXT
+def mutated(text, seed, cuts):
+    """A record's text with pieces put over stretches of it."""
+    chance = random.Random(seed)
     for _ in range(cuts):
         begin = chance.randrange(len(text))
         end = min(len(text), begin + chance.choice((0, 1, 5, 50, 5000)))
@@ -47,11 +52,49 @@ def answer(path, content):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 4))
-def test_a_mutated_record_is_read_or_refused_in_one_line(path, seed, cuts):
+@given(st.sampled_from([TEXT, OLD]), st.integers(0, 2**32), st.integers(1, 4))
+def test_a_mutated_record_is_read_or_refused_in_one_line(path, text, seed, cuts):
     """200 records of 6,000 characters and more: above a million."""
-    assert len(TEXT) * 200 > 10**6
-    answer(path, mutated(seed, cuts).encode("utf-8", "surrogatepass"))
+    assert min(len(TEXT), len(OLD)) * 200 > 10**6
+    answer(path, mutated(text, seed, cuts).encode("utf-8", "surrogatepass"))
+
+
+def test_mutated_records_stand_in_the_index_or_are_complaints():
+    """Half of them are whole records with hostile values: those reach the tables."""
+    chance, table = random.Random(0), database.make(":memory:")
+    texts = [mutated(text, seed, 1) for text in (TEXT, OLD) for seed in range(50)]
+    texts += [hostile(chance) for _ in range(100)]
+    assert sum(map(len, texts)) > 10**6
+    made = [Document(f"{i}", 0, t.encode("utf-8", "replace")) for i, t in enumerate(texts)]
+    database._write(table, list(enumerate(made)))
+    rows = table.execute("select run_id, reason from kept.documents").fetchall()
+    assert len(rows) == len(texts) and all((a is None) != (b is None) for a, b in rows)
+    assert sum(reason is None for _, reason in rows) > 50
+    assert all("\n" not in reason and len(reason) < 1000 for _, reason in rows if reason)
+    for name in database._KEPT:
+        table.execute(f"select * from kept.{name}").fetchall()
+    table.close()
+
+
+def hostile(chance):
+    """A record in which some values are others of the same type."""
+    words = [*PIECES, "", "x" * 100_000, "'); drop table kept.runs; --", "\ud83d\ude00"]
+    numbers = [0, -1, 2**63, 2**127, 10**300, -(10**40), 1e308, 5e-324]
+
+    def changed(value):
+        if isinstance(value, dict):
+            return {key: changed(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [changed(each) for each in value]
+        if isinstance(value, bool) or value is None or chance.random() > 0.02:
+            return value
+        if isinstance(value, str):
+            return chance.choice(words)
+        same = [n for n in numbers if isinstance(n, type(value))]
+        return chance.choice(same)
+
+    plain = json.loads(chance.choice([TEXT, OLD]))
+    return json.dumps(changed(plain | {"schema": None}) | {"schema": plain["schema"]})
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,0 +1,16 @@
+"""What goes wrong with records and with the files that hold them."""
+
+
+class RecordError(ValueError):
+    """A record that cannot be read: the message names the field, the value and the remedy."""
+
+
+class StoreError(ValueError):
+    """A file that cannot be written or found: the message names the path and the remedy."""
+
+
+def brief(reason: object) -> str:
+    """What may hold words of a stranger's file, as one line of bounded length."""
+    text = str(reason)
+    text = text if len(text) <= 300 else f"{text[:200]} ... {text[-80:]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
