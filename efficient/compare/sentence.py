@@ -20,6 +20,7 @@ from efficient.compare.difference import (
     times,
 )
 from efficient.compare.evidence import is_masked, is_quantized
+from efficient.compare.gate import Gate, gates
 from efficient.compare.significance import paired
 from efficient.compare.summary import Row
 
@@ -29,13 +30,20 @@ NAMED = ("flops_executed", "flops_effective", "train_s", "stored_bytes")
 
 def sentences(rows: Sequence[Row], test: Test = paired) -> dict[str, str]:
     """One sentence for each row of a workload that has a baseline among `rows`, by its label."""
-    pairs = [(row, base) for row in rows if (base := baseline_of(row, rows))]
-    made = zip(pairs, decide(rows, test), strict=True)
-    return {row.label: sentence(row, base, decision) for (row, base), decision in made}
+    claims = [row for row in rows if not row.at_budget]
+    pairs = [(row, base) for row in claims if (base := baseline_of(row, rows))]
+    made, judged = zip(pairs, decide(rows, test), strict=True), gates(rows, test)
+    return {
+        row.label: sentence(row, base, decision, [one for one in judged if one.arm == row.label])
+        for (row, base), decision in made
+    }
 
 
-def sentence(row: Row, baseline: Row, decision: Decision) -> str:
-    """One sentence: quality with its verdict, four cost ratios, and the bounds of the claim."""
+def sentence(row: Row, baseline: Row, decision: Decision, judged: Sequence[Gate] = ()) -> str:
+    """One sentence: quality with its verdict, four cost ratios, and the bounds of the claim.
+
+    judged: against the baseline's curve, on each axis of cost.
+    """
     gap = difference(row, baseline)
     sides: dict[str, list[str]] = {"gained": [], "paid": [], "unchanged": [], "undecided": []}
     if decision.word in (BETTER, WORSE):
@@ -49,6 +57,8 @@ def sentence(row: Row, baseline: Row, decision: Decision) -> str:
     ]
     parts += [] if sides["gained"] else ["no gain shown"]
     parts += [f"{side} {_list(words)}" for side, words in sides.items() if words]
+    if judged:
+        parts.append(f"against the baseline's curve {_list([one.said for one in judged])}")
     parts += _bounds(row, baseline, gap)
     return f"{row.label} against {baseline.label}: {'; '.join(parts)}."
 
@@ -85,6 +95,8 @@ def _bounds(row: Row, baseline: Row, gap: Difference) -> list[str]:
         found.append("executed FLOPs did not fall: no speed claim")
     if bill := _teacher(row, baseline):
         found.append(bill)
+    if search := _search(row, baseline):
+        found.append(search)
     if (predictions := breakeven.break_even(row, baseline)) is not None:
         found.append(breakeven.said(predictions))
     return found
@@ -104,6 +116,22 @@ def _teacher(row: Row, baseline: Row) -> str:
     if executed is not None:
         parts.append(f"the whole lineage {(executed + training) / whole:.2f}")
     return f"of the baseline's executed FLOPs, {_list(parts)}"
+
+
+def _search(row: Row, baseline: Row) -> str:
+    """What the first model of the arm needed beside its own run and its parents."""
+    whole = baseline.cost("flops_executed")
+    outlay = row.outlays.get("flops_executed")
+    if not whole or outlay is None or outlay.tuning == outlay.failed == 0:
+        return ""
+    shares = {"trials": outlay.tuning, "failed attempts": outlay.failed}
+    parts = [f"{name} {_share(spent, whole)}" for name, spent in shares.items() if spent != 0]
+    first = _share(outlay.first, whole)
+    return f"its first model cost {first} of the baseline's executed FLOPs, {_list(parts)} of it"
+
+
+def _share(spent: float | None, whole: float) -> str:
+    return "unknown" if spent is None else f"{spent / whole:.2f}"
 
 
 def _list(words: list[str]) -> str:

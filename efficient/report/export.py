@@ -10,9 +10,11 @@ from efficient.compare.column import COLUMNS
 from efficient.compare.decision import Test, decide
 from efficient.compare.difference import baseline_of, difference
 from efficient.compare.evidence import proof
+from efficient.compare.gate import gates
+from efficient.compare.note import notes
 from efficient.compare.sentence import sentences
 from efficient.compare.significance import paired
-from efficient.compare.summary import Row, notes
+from efficient.compare.summary import Row
 from efficient.ledger.codec import to_dict
 
 #: Of the layout of this summary, not of the records.
@@ -34,6 +36,7 @@ def as_json(rows: Sequence[Row], test: Test = paired) -> dict[str, Any]:
         "columns": {column.key: column.meaning for column in COLUMNS},
         "rows": [_row(row, rows, said.get((row.workload, row.label))) for row in rows],
         "decisions": [to_dict(one) for one in decide(rows, test)],
+        "gates": [to_dict(one) for one in gates(rows, test)],
         "notes": notes(rows),
     }
 
@@ -41,6 +44,7 @@ def as_json(rows: Sequence[Row], test: Test = paired) -> dict[str, Any]:
 def _row(row: Row, rows: Sequence[Row], said: str | None) -> dict[str, Any]:
     value = to_dict(row)
     baseline = baseline_of(row, rows)
+    value["first_model"] = {key: outlay.first for key, outlay in row.outlays.items()}
     value["proof"] = proof(row, rows)
     value["difference"] = to_dict(difference(row, baseline)) if baseline else None
     value["sentence"] = said

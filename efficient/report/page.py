@@ -16,9 +16,10 @@ from efficient.compare.column import COLUMNS, PLOTTED
 from efficient.compare.decision import Test
 from efficient.compare.difference import baseline_of
 from efficient.compare.evidence import proof
+from efficient.compare.note import notes
 from efficient.compare.sentence import sentences
 from efficient.compare.significance import paired
-from efficient.compare.summary import BASELINE, Row, config_changes, describe, notes
+from efficient.compare.summary import BASELINE, Row, config_changes, describe
 from efficient.compare.summary import rows as summarise
 from efficient.ledger.record import LAPS, Record
 from efficient.ledger.store import write_json, write_text

@@ -11,9 +11,10 @@ import rich.table
 from rich.console import Console
 
 from efficient.compare.decision import Test
+from efficient.compare.note import notes
 from efficient.compare.sentence import sentences
 from efficient.compare.significance import paired
-from efficient.compare.summary import Row, notes
+from efficient.compare.summary import Row
 from efficient.report.layout import Cell, Table, clocks, tables
 
 
