@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from efficient.cli.failure import UsageError, usage
+from efficient.cli.fairness import bills, fair, taken
 from efficient.cli.output import console, document, say, table, warn
 from efficient.compare.column import BY_KEY
 from efficient.compare.decision import Test, decide
+from efficient.compare.equality import Share
 from efficient.compare.error import CompareError
+from efficient.compare.gate import gates
 from efficient.compare.sequential import FIRST, sequential
 from efficient.compare.significance import paired
 from efficient.compare.summary import describe, rows
 from efficient.compare.verdict import INCONCLUSIVE
+from efficient.ledger.codec import to_dict
 from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.store import records
 from efficient.report import page
@@ -33,6 +37,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
     with usage():
         asked = experiment.load(_place(arguments.experiment)).at(arguments.scale)
+    asked = fair(asked, arguments)
     if arguments.max_seeds < FIRST:
         raise UsageError(f"--max-seeds {arguments.max_seeds} is below {FIRST}, the first look")
     out = Path(arguments.out or Path("runs") / asked.name)
@@ -47,9 +52,8 @@ def compare(arguments: argparse.Namespace) -> int:
     else:
         experiment.run(asked, seeds, out, arguments.data_dir, say, terms)
         found = _finished(asked, seeds, out)
-    _publish(
-        found, out, asked.title, [], arguments, sequential if arguments.until_decided else paired
-    )
+    test, shares = sequential if arguments.until_decided else paired, taken(found, arguments)
+    _publish(found, out, asked.title, [], arguments, test, shares)
     return 0
 
 
@@ -58,8 +62,8 @@ def _until_decided(
 ) -> list[Record]:
     """A seed of every arm after the other, until each has a verdict or the seeds or the budget end.
 
-    An arm that has fewer seeds by its own wish is not waited for. A budget that ends leaves the
-    seeds that every arm has.
+    With --budgets an arm also waits for its verdicts against the curve. An arm that has fewer seeds
+    by its own wish is not waited for. A budget that ends leaves the seeds that every arm has.
     """
     from efficient import experiment
     from efficient.predict.budget import BudgetError
@@ -75,8 +79,10 @@ def _until_decided(
             break
         found = _finished(asked, seeds, out)
         made = decide(rows(found), sequential)
-        open_ = [one for one in made if one.word == INCONCLUSIVE]
-        say(f"after {seeds} seeds: {len(made) - len(open_)} of {len(made)} arms decided")
+        judged = [*made, *gates(rows(found), sequential)]
+        open_ = [one for one in judged if one.word == INCONCLUSIVE]
+        waiting = {(one.workload, one.arm) for one in open_}
+        say(f"after {seeds} seeds: {len(made) - len(waiting)} of {len(made)} arms decided")
         if all(one.seeds < seeds for one in open_):
             break
     return found
@@ -89,7 +95,7 @@ def _news(line: str) -> None:
 
 
 def _finished(asked: Experiment, seeds: int | None, out: Path) -> list[Record]:
-    """The records of all runs.
+    """The records of all runs, and of what else belongs on the bill of their arms.
 
     Raises:
         ExperimentError: one is missing, though all were trained.
@@ -102,7 +108,8 @@ def _finished(asked: Experiment, seeds: int | None, out: Path) -> list[Record]:
             f"{missing[0]} was trained by other code, which changed meanwhile; give the same "
             "command again"
         )
-    return [item.record for item in planned if item.record is not None]
+    found = [item.record for item in planned if item.record is not None]
+    return [*found, *bills(asked, out, found)]
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -171,16 +178,24 @@ def _publish(
     complaints: Sequence[str],
     arguments: argparse.Namespace,
     test: Test = paired,
+    shares: Sequence[Share] = (),
 ) -> None:
-    """The page on disk; tables, plots and verdicts on stdout. test: that decides."""
+    """The page on disk; tables, plots and verdicts on stdout.
+
+    test: that decides; shares: of the budget that all arms were to have.
+    """
     made = rows(found)
-    path = page.write(found, out, title, complaints, arguments.clock, test)
+    remarks = [*complaints, *(share.said for share in shares)]
+    path = page.write(found, out, title, remarks, arguments.clock, test)
     if arguments.json:
         document(
             {
                 "title": title,
                 "page": str(path),
                 **as_json(made, test),
+                "equal": [
+                    to_dict(share) | {"deviation": to_dict(share.deviation)} for share in shares
+                ],
                 "complaints": complaints,
             }
         )
@@ -190,6 +205,8 @@ def _publish(
     terminal(made, console(), arguments.clock, test)
     for here in workloads(made).values():
         print(f"\n{here[0].workload}: {scatter(here, BY_KEY['flops_executed'])}")
+    for share in shares:
+        print(f"\nequal {share.axis}: {share.said}")
     for text in complaints:
         warn(text)
     print(f"\npage: {path}")
