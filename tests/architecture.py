@@ -20,7 +20,7 @@ MAY_IMPORT = {
         " benchmark data cost ledger"
     ),
     "check": "config run variants workloads models train ledger cost data",
-    "experiment": "config predict ledger",
+    "experiment": "config predict compare ledger",
     "run": "config data workloads models variants train deploy predict cost ledger",
     "benchmark": "data workloads models train deploy cost ledger",
     "predict": "models cost ledger",

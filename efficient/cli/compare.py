@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from efficient.cli.failure import UsageError, usage
+from efficient.cli.fairness import bills, fair, taken
 from efficient.cli.output import console, document, say, table, warn
 from efficient.compare.column import BY_KEY
 from efficient.compare.comparison import compare as comparisons
 from efficient.compare.decision import decide
+from efficient.compare.equality import Share
 from efficient.compare.error import CompareError
+from efficient.compare.gate import gates
 from efficient.compare.sequential import FIRST, sequential
 from efficient.compare.significance import Test, paired
 from efficient.compare.summary import describe, rows
 from efficient.compare.verdict import INCONCLUSIVE
+from efficient.ledger.codec import to_dict
 from efficient.ledger.place import is_remote
 from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.store import records
@@ -35,6 +39,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
     with usage():
         asked = experiment.load(_place(arguments.experiment)).at(arguments.scale)
+    asked = fair(asked, arguments)
     if arguments.max_seeds < FIRST:
         raise UsageError(f"--max-seeds {arguments.max_seeds} is below {FIRST}, the first look")
     out = Path(arguments.out or Path("runs") / asked.name)
@@ -49,9 +54,8 @@ def compare(arguments: argparse.Namespace) -> int:
     else:
         experiment.run(asked, seeds, out, arguments.data_dir, say, terms)
         found = _finished(asked, seeds, out)
-    _publish(
-        found, out, asked.title, [], arguments, sequential if arguments.until_decided else paired
-    )
+    test, shares = sequential if arguments.until_decided else paired, taken(found, arguments)
+    _publish(found, out, asked.title, [], arguments, test, shares)
     return 0
 
 
@@ -60,8 +64,8 @@ def _until_decided(
 ) -> list[Record]:
     """A seed of every arm after the other, until each has a verdict or the seeds or the budget end.
 
-    An arm that has fewer seeds by its own wish is not waited for. A budget that ends leaves the
-    seeds that every arm has.
+    With --budgets an arm also waits for its verdicts against the curve. An arm that has fewer seeds
+    by its own wish is not waited for. A budget that ends leaves the seeds that every arm has.
     """
     from efficient import experiment
     from efficient.predict.budget import BudgetError
@@ -77,8 +81,10 @@ def _until_decided(
             break
         found = _finished(asked, seeds, out)
         made = decide(rows(found), sequential)
-        open_ = [one for one in made if one.word == INCONCLUSIVE]
-        say(f"after {seeds} seeds: {len(made) - len(open_)} of {len(made)} arms decided")
+        judged = [*made, *gates(rows(found), sequential)]
+        open_ = [one for one in judged if one.word == INCONCLUSIVE]
+        waiting = {(one.workload, one.arm) for one in open_}
+        say(f"after {seeds} seeds: {len(made) - len(waiting)} of {len(made)} arms decided")
         if all(one.seeds < seeds for one in open_):
             break
     return found
@@ -91,7 +97,7 @@ def _news(line: str) -> None:
 
 
 def _finished(asked: Experiment, seeds: int | None, out: Path) -> list[Record]:
-    """The records of all runs.
+    """The records of all runs, and of what else belongs on the bill of their arms.
 
     Raises:
         ExperimentError: one is missing, though all were trained.
@@ -104,7 +110,8 @@ def _finished(asked: Experiment, seeds: int | None, out: Path) -> list[Record]:
             f"{missing[0]} was trained by other code, which changed meanwhile; give the same "
             "command again"
         )
-    return [item.record for item in planned if item.record is not None]
+    found = [item.record for item in planned if item.record is not None]
+    return [*found, *bills(asked, out, found)]
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -175,16 +182,24 @@ def _publish(
     complaints: Sequence[str],
     arguments: argparse.Namespace,
     test: Test = paired,
+    shares: Sequence[Share] = (),
 ) -> None:
-    """The page on disk; tables, plots and verdicts on stdout. test: that decides."""
+    """The page on disk; tables, plots and verdicts on stdout.
+
+    test: that decides; shares: of the budget that all arms were to have.
+    """
     made = comparisons(rows(found), found, test)
-    path = page.write(found, made, out, title, complaints, arguments.clock)
+    remarks = [*complaints, *(share.said for share in shares)]
+    path = page.write(found, made, out, title, remarks, arguments.clock)
     if arguments.json:
         document(
             {
                 "title": title,
                 "page": str(path),
                 **as_json(made),
+                "equal": [
+                    to_dict(share) | {"deviation": to_dict(share.deviation)} for share in shares
+                ],
                 "complaints": complaints,
             }
         )
@@ -194,6 +209,8 @@ def _publish(
     terminal(made, console(), arguments.clock)
     for one in made:
         print(f"\n{one.workload}: {scatter(one.rows, BY_KEY['flops_executed'])}")
+    for share in shares:
+        print(f"\nequal {share.axis}: {share.said}")
     for text in complaints:
         warn(text)
     print(f"\npage: {path}")

@@ -54,6 +54,20 @@ def add_folders(made: Parser, out: str) -> None:
     made.add_argument("--data-dir", metavar="DIR", help=text)
 
 
+def add_fairness(made: Parser) -> None:
+    """How arms are given the same chance; `cli.fairness` reads them."""
+    text = "train the baseline for these multiples of its length too, as the curve to beat: 0.25,2"
+    made.add_argument("--budgets", metavar="X,X,...", help=text)
+    text = "choose each arm's setting on validation from N trials of its space, which are charged"
+    made.add_argument("--trials", type=count, metavar="N", help=text)
+    text = (
+        "train every arm for what the baseline cost in flops_executed, train_s, total_s, energy_j"
+    )
+    made.add_argument("--equal", metavar="COST", help=text)
+    text = "of --equal: whether an arm pays its parents (full) or not (marginal)"
+    made.add_argument("--lineage", choices=("full", "marginal"), help=text)
+
+
 def add_run(made: Parser) -> None:
     made.add_argument("run", metavar="RUN", help="its folder, id, or the beginning of its id")
     add_out(made, "folder of the runs")

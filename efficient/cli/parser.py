@@ -17,6 +17,7 @@ from efficient.cli.option import (
     Parser,
     add_clock,
     add_config,
+    add_fairness,
     add_folders,
     add_json,
     add_out,
@@ -107,8 +108,10 @@ def _compare(groups: Any) -> None:
     made.add_argument(
         "--scale", default="", metavar="NAME", help="the same question on a larger machine: gpu"
     )
+    add_fairness(made)
     made.add_argument("--dry-run", action="store_true", help="print the runs and minutes only")
-    made.add_argument("--out", metavar="DIR", help="folder of the runs (runs/EXPERIMENT[-SCALE])")
+    help = "folder of the runs (runs/EXPERIMENT[-SCALE][-tuned][-equal-...])"
+    made.add_argument("--out", metavar="DIR", help=help)
     made.add_argument("--data-dir", metavar="DIR", help="TFDS data directory")
     add_clock(made)
     add_json(made)

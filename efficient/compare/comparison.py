@@ -9,6 +9,7 @@ from efficient.compare.decision import Decision, decide
 from efficient.compare.difference import baseline_of
 from efficient.compare.dominance import Dominance, dominance
 from efficient.compare.front import Front, fronts
+from efficient.compare.gate import Gate, gates
 from efficient.compare.reading import readings
 from efficient.compare.sentence import sentences
 from efficient.compare.significance import Test, paired
@@ -20,13 +21,16 @@ from efficient.ledger.record import Record
 class Comparison:
     """The arms of one workload.
 
-    decisions, dominances  of every row that has a baseline, in the order of the rows
+    decisions, dominances  of every row that has a baseline, in the order of the rows; a baseline at
+                           another budget makes no claim
+    gates                  the same against the baseline's curve, where it has one
     sentences              the same in words, by label
     """
 
     workload: str
     rows: tuple[Row, ...]
     decisions: tuple[Decision, ...]
+    gates: tuple[Gate, ...]
     dominances: tuple[Dominance, ...]
     fronts: tuple[Front, ...]
     sentences: dict[str, str]
@@ -54,16 +58,18 @@ def workloads(rows: Sequence[Row]) -> dict[str, list[Row]]:
 def _compare(
     workload: str, rows: Sequence[Row], records: Sequence[Record], test: Test
 ) -> Comparison:
-    decisions = decide(rows, test)
-    sides = [(row, base) for row in rows if (base := baseline_of(row, rows))]
+    decisions, judged = decide(rows, test), gates(rows, test)
+    claims = [row for row in rows if not row.at_budget]
+    sides = [(row, base) for row in claims if (base := baseline_of(row, rows))]
     shown = [dominance(*side, one, test) for side, one in zip(sides, decisions, strict=True)]
     lines = fronts(rows)
     return Comparison(
         workload=workload,
         rows=tuple(rows),
         decisions=tuple(decisions),
+        gates=tuple(judged),
         dominances=tuple(shown),
         fronts=tuple(lines),
-        sentences=sentences(rows, decisions, test),
+        sentences=sentences(rows, decisions, judged, test),
         readings=tuple(readings(rows, lines, shown, records, test)),
     )

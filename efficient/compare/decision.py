@@ -71,6 +71,9 @@ class Decision:
 def decide(rows: Sequence[Row], test: Test = paired) -> list[Decision]:
     """Of every arm that has a baseline, in the order of the rows.
 
+    The baseline at another budget is a point to read others against: it claims nothing, and takes
+    nothing from the level of the others.
+
     test: `paired` where the number of seeds was planned, `sequential` where each new one is
     looked at. Sides without common seeds are paired by their order for a sequential test, which
     costs nothing but power, and take Welch's test for a planned one.
@@ -78,7 +81,8 @@ def decide(rows: Sequence[Row], test: Test = paired) -> list[Decision]:
     found = []
     for workload in dict.fromkeys(row.workload for row in rows):
         here = [row for row in rows if row.workload == workload]
-        sides = [(row, base) for row in here if (base := baseline_of(row, here))]
+        claims = [row for row in here if not row.at_budget]
+        sides = [(row, base) for row in claims if (base := baseline_of(row, here))]
         both = [estimate(*side, test) for side in sides]
         tested = [one.p for one in both if not math.isnan(one.p)]
         adjusted = iter(holm(tested))

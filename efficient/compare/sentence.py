@@ -13,6 +13,7 @@ from efficient.compare.contrast import MEASURED, UNDECIDED, UNKNOWN, contrast
 from efficient.compare.decision import BETTER, WORSE, Decision
 from efficient.compare.difference import SAME, Difference, baseline_of, difference, times
 from efficient.compare.evidence import is_masked, is_quantized
+from efficient.compare.gate import Gate
 from efficient.compare.significance import Test, paired
 from efficient.compare.summary import Row
 
@@ -21,19 +22,33 @@ NAMED = ("flops_executed", "flops_effective", "train_s", "stored_bytes")
 
 
 def sentences(
-    rows: Sequence[Row], decisions: Sequence[Decision], test: Test = paired
+    rows: Sequence[Row],
+    decisions: Sequence[Decision],
+    gates: Sequence[Gate] = (),
+    test: Test = paired,
 ) -> dict[str, str]:
     """One sentence for each row of a workload that has a baseline among `rows`, by its label.
 
-    decisions: those of the rows. test: by which they were made.
+    decisions, gates: those of the rows. test: by which they were made.
     """
-    pairs = [(row, base) for row in rows if (base := baseline_of(row, rows))]
+    claims = [row for row in rows if not row.at_budget]
+    pairs = [(row, base) for row in claims if (base := baseline_of(row, rows))]
     made = zip(pairs, decisions, strict=True)
-    return {row.label: sentence(row, base, decision, test) for (row, base), decision in made}
+    return {
+        row.label: sentence(
+            row, base, decision, [one for one in gates if one.arm == row.label], test
+        )
+        for (row, base), decision in made
+    }
 
 
-def sentence(row: Row, baseline: Row, decision: Decision, test: Test = paired) -> str:
-    """One sentence: quality with its verdict, four cost ratios, and the bounds of the claim."""
+def sentence(
+    row: Row, baseline: Row, decision: Decision, gates: Sequence[Gate] = (), test: Test = paired
+) -> str:
+    """One sentence: quality with its verdict, four cost ratios, and the bounds of the claim.
+
+    gates: against the baseline's curve, on each axis of cost.
+    """
     gap = difference(row, baseline)
     sides: dict[str, list[str]] = {"gained": [], "paid": [], "unchanged": [], "undecided": []}
     if decision.word in (BETTER, WORSE):
@@ -47,6 +62,8 @@ def sentence(row: Row, baseline: Row, decision: Decision, test: Test = paired) -
     ]
     parts += [] if sides["gained"] else ["no gain shown"]
     parts += [f"{side} {_list(words)}" for side, words in sides.items() if words]
+    if gates:
+        parts.append(f"against the baseline's curve {_list([one.said for one in gates])}")
     parts += _bounds(row, baseline, gap)
     return f"{row.label} against {baseline.label}: {'; '.join(parts)}."
 
@@ -81,6 +98,8 @@ def _bounds(row: Row, baseline: Row, gap: Difference) -> list[str]:
         found.append("executed FLOPs did not fall: no speed claim")
     if bill := _teacher(row, baseline):
         found.append(bill)
+    if search := _search(row, baseline):
+        found.append(search)
     if (predictions := breakeven.break_even(row, baseline)) is not None:
         found.append(breakeven.said(predictions))
     return found
@@ -100,6 +119,22 @@ def _teacher(row: Row, baseline: Row) -> str:
     if executed is not None:
         parts.append(f"the whole lineage {(executed + training) / whole:.2f}")
     return f"of the baseline's executed FLOPs, {_list(parts)}"
+
+
+def _search(row: Row, baseline: Row) -> str:
+    """What the first model of the arm needed beside its own run and its parents."""
+    whole = baseline.cost("flops_executed")
+    outlay = row.outlays.get("flops_executed")
+    if not whole or outlay is None or outlay.tuning == outlay.failed == 0:
+        return ""
+    shares = {"trials": outlay.tuning, "failed attempts": outlay.failed}
+    parts = [f"{name} {_share(spent, whole)}" for name, spent in shares.items() if spent != 0]
+    first = _share(outlay.first, whole)
+    return f"its first model cost {first} of the baseline's executed FLOPs, {_list(parts)} of it"
+
+
+def _share(spent: float | None, whole: float) -> str:
+    return "unknown" if spent is None else f"{spent / whole:.2f}"
 
 
 def _list(words: list[str]) -> str:

@@ -17,7 +17,9 @@ from efficient.compare.clock import RULES, Rule, bounds, seconds
 from efficient.compare.column import COLUMNS, OF_PARENTS
 from efficient.compare.error import CompareError
 from efficient.compare.lineage import lineage, total
+from efficient.compare.outlay import Arm, Outlay, Search, arm_of, outlays, searches
 from efficient.compare.provenance import outdated, provenance
+from efficient.ledger.notation import POINT, tuned_for
 from efficient.ledger.record import FINISHED, Machine, Parent, Record, Score
 
 BASELINE = "baseline"
@@ -44,7 +46,8 @@ class Row:
     `costs` holds the columns of `compare.column` that are known; `unknown` says why of the others.
     `clocks` are seconds by rule of `compare.clock`, `clock_bounds` the means of their bounds.
     `energy_grades` and `bounds` (compute, memory, host) are what its runs say, each word once;
-    `provenance` says by column where its numbers are from.
+    `provenance` says by column where its numbers are from. `outlays` are by axis of
+    `compare.outlay`; `trials` and `failures` count its attempts that are no model.
     """
 
     workload: str
@@ -73,6 +76,9 @@ class Row:
     energy_grades: tuple[str, ...] = ()
     bounds: tuple[str, ...] = ()
     provenance: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    outlays: dict[str, Outlay] = field(default_factory=dict)
+    trials: int = 0
+    failures: int = 0
 
     @property
     def n(self) -> int:
@@ -82,6 +88,11 @@ class Row:
     def more_is_better(self) -> bool:
         return self.quality_name == ACCURACY
 
+    @property
+    def at_budget(self) -> bool:
+        """Whether it is the baseline trained for another length, a point to read others against."""
+        return self.arm.startswith(BASELINE + POINT)
+
     def cost(self, key: str) -> float | None:
         """Mean of a cost column over the seeds, `None` where it is unknown."""
         return self.costs[key].mean if key in self.costs else None
@@ -90,44 +101,29 @@ class Row:
 def rows(records: Sequence[Record]) -> list[Row]:
     """One row for each (workload, arm, model) with finished runs; baselines first.
 
-    Of several finished runs of one seed the latest counts, and a note says so.
+    Of several finished runs of one seed the latest counts, and a note says so. Trials and attempts
+    that did not finish have no row: they are in the outlay of their arm.
 
     Raises:
         CompareError: runs of one workload saw different data, or runs of one arm differ in more
             than the seed; the message names both runs and the first field that differs.
     """
-    finished = [r for r in records if r.status == FINISHED]
+    finished = [r for r in records if r.status == FINISHED and not tuned_for(r.arm)]
+    by_arm = searches(records)
     by_id = {r.run_id: r for r in finished}
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     first_of: dict[str, Record] = {}
     for record in sorted(finished, key=lambda r: (r.started_utc, r.run_id)):
         _same_data(first_of.setdefault(record.workload, record), record)
-        groups[record.workload, record.arm, record.model].append(record)
+        groups[arm_of(record)].append(record)
     models_of: dict[tuple[str, str], set[str]] = defaultdict(set)
     for workload, arm, model in groups:
         models_of[workload, arm].add(model)
     made = []
     for (workload, arm, model), group in groups.items():
         label = arm if len(models_of[workload, arm]) == 1 else f"{arm} {model}"
-        made.append(_row(label, group, by_id))
+        made.append(_row(label, group, by_id, by_arm))
     return sorted(made, key=lambda row: (row.workload, row.arm != BASELINE))
-
-
-def notes(rows: Sequence[Row]) -> list[str]:
-    """What a reader of these rows must know: differing machines, single seeds, unpaired seeds."""
-    found = []
-    for workload in dict.fromkeys(row.workload for row in rows):
-        here = [row for row in rows if row.workload == workload]
-        machines = {machine for row in here for machine in row.machines}
-        if len(machines) > 1:
-            listed = "; ".join(sorted(machines))
-            found.append(f"{workload}: seconds come from different machines ({listed})")
-        if lonely := [row.label for row in here if row.n == 1]:
-            found.append(f"{workload}: one seed, so the spread is unknown: {', '.join(lonely)}")
-        if len({row.seeds for row in here if row.n > 1}) > 1:
-            found.append(f"{workload}: the arms were not run with the same seeds")
-        found += [f"{workload}, {row.label}: {note}" for row in here for note in row.notes]
-    return found
 
 
 def config_changes(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -171,7 +167,12 @@ def spread(values: Iterable[float]) -> Spread:
     return Spread(mean, statistics.stdev(values) if len(values) > 1 else None, values)
 
 
-def _row(label: str, group: list[Record], by_id: Mapping[str, Record]) -> Row:
+def _row(
+    label: str,
+    group: list[Record],
+    by_id: Mapping[str, Record],
+    by_arm: Mapping[Arm, Search],
+) -> Row:
     for record in group[1:]:
         _same_config(group[0], record)
     latest = {record.seed: record for record in group}
@@ -180,6 +181,7 @@ def _row(label: str, group: list[Record], by_id: Mapping[str, Record]) -> Row:
     name = quality_name(first)
     artefacts = [_quality(r, "artefact", name) for r in runs if "artefact" in r.scores]
     costs, unknown = _costs(runs, by_id)
+    search = by_arm.get(arm_of(first), Search())
     return Row(
         workload=first.workload,
         arm=first.arm,
@@ -207,6 +209,9 @@ def _row(label: str, group: list[Record], by_id: Mapping[str, Record]) -> Row:
         energy_grades=tuple(sorted({r.cost.energy_grade for r in runs} - {""})),
         bounds=tuple(sorted({r.cost.bound for r in runs} - {""})),
         provenance=_provenance(runs),
+        outlays=outlays(runs, by_id, by_arm),
+        trials=len(search.trials),
+        failures=len(search.failed),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from efficient.config import Config, definition, nearest
+from efficient.experiment.space import Space
 
 
 class ExperimentError(ValueError):
@@ -19,10 +20,12 @@ class Arm:
 
     label: of its rows; teacher, start and reference: labels of other arms of the same workload,
     whose run of the same seed is taken, or seed 0 where that arm has only one; as_long_as: (column,
-    label): its steps are planned before the run so that the cost, one of `planning.UNITS`, is
-    predicted to be that of seed 0 of another arm; seeds: fewer than the experiment's; first_seed:
-    what its seeds count from, so that an arm can have other ones than the rest; minutes: expected
-    for one run on two CPU cores.
+    label): its steps are planned before the run so that the cost, one of `compare.outlay.AXES`, is
+    predicted to be that of seed 0 of another arm; lineage: whether that is of both runs alone
+    ("marginal") or with all that they needed ("full"); seeds: fewer than the experiment's;
+    first_seed: what its seeds count from, so that an arm can have other ones than the rest;
+    minutes: expected for one run on two CPU cores; space: settings to search beside those of the
+    experiment; chosen_from: labels of the trials before it, the best of which gives its config.
     """
 
     label: str
@@ -35,13 +38,17 @@ class Arm:
     seeds: int | None = None
     first_seed: int = 0
     minutes: float = 1.0
+    lineage: str = ""
+    space: Space = field(default_factory=dict)
+    chosen_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Experiment:
     """A question and its arms; `seeds` is how often each arm is trained unless it says fewer.
 
-    scales: the same question on larger machines, by name: other arms, as (scale, arms) pairs.
+    scales: the same question on larger machines, by name: other arms, as (scale, arms) pairs;
+    space: settings that `--trials` searches for every arm.
     """
 
     title: str
@@ -49,6 +56,7 @@ class Experiment:
     seeds: int = 3
     name: str = ""
     scales: tuple[tuple[str, tuple[Arm, ...]], ...] = ()
+    space: Space = field(default_factory=dict)
 
     def at(self, scale: str) -> Experiment:
         """The same question with the arms of a scale; itself for "".

@@ -7,19 +7,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from efficient.config import Config, digest, nearest
+from efficient.config import Config, digest
 from efficient.experiment.definition import Arm, Experiment, ExperimentError
-from efficient.ledger.record import FINISHED, Record
+from efficient.experiment.length import train_for
+from efficient.ledger.notation import tuned_for
+from efficient.ledger.record import FINISHED, NONFINITE, Record
 from efficient.ledger.source import source
 from efficient.ledger.store import records
 
-#: Costs of an arm that another can be given, and how `train_for` writes them.
-UNITS = {"flops_executed": "FLOP", "train_s": "s"}
+Places = dict[tuple[str, str, int], "Planned"]
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One run: `config` is None until the runs that it needs are finished."""
+    """One run: `config` is None until the runs that it needs are finished.
+
+    A trial that diverged is done: it has said what it was asked.
+    """
 
     arm: Arm
     seed: int
@@ -47,18 +51,21 @@ def plan(experiment: Experiment, seeds: int | None, out: Path | str) -> list[Pla
     Raises:
         ExperimentError: two arms ask for the same run, which would be one run seen twice.
     """
-    out = Path(out)
+    found = records(out)[0] if Path(out).is_dir() else []
+    by_id = {record.run_id: record for record in found if record.status == FINISHED}
     kept: dict[str, dict[str, Record]] = {}  # by data, then by request
-    for record in records(out)[0] if out.is_dir() else []:
-        if record.status == FINISHED:
+    for record in sorted(found, key=lambda record: record.status != FINISHED):
+        if record.status in (FINISHED, NONFINITE):
             kept.setdefault(record.data.fingerprint, {}).setdefault(record.request, record)
-    planned: dict[tuple[str, str, int], Planned] = {}
+    planned: Places = {}
     seeds = seeds or experiment.seeds
     for seed in range(seeds):
         for arm in experiment.arms:
             if seed < (seeds if arm.seeds is None else arm.seeds):
-                config = _resolve(arm, seed, planned)
-                record = _finished(config, kept) if config else None
+                config = _resolve(arm, seed, planned, by_id)
+                record = _over(config, kept) if config else None
+                if record and record.status != FINISHED and not tuned_for(arm.label):
+                    record = None
                 planned[_place(arm, arm.label, seed)] = Planned(arm, seed, config, record)
     _refuse_twins(planned.values())
     return list(planned.values())
@@ -82,9 +89,12 @@ def _place(arm: Arm, label: str, seed: int) -> tuple[str, str, int]:
     return arm.config.workload.name, label, seed
 
 
-def _resolve(arm: Arm, seed: int, planned: dict[tuple[str, str, int], Planned]) -> Config | None:
+def _resolve(arm: Arm, seed: int, planned: Places, by_id: Mapping[str, Record]) -> Config | None:
     """The arm's config for a seed, or None while a run that it needs is missing."""
-    config = dataclasses.replace(arm.config, seed=arm.first_seed + seed, arm=arm.label)
+    config = _chosen(arm, planned) if arm.chosen_from else arm.config
+    if config is None:
+        return None
+    config = dataclasses.replace(config, seed=arm.first_seed + seed, arm=arm.label)
     if arm.teacher:
         teacher = _other(arm, arm.teacher, seed, planned)
         if teacher.record is None:
@@ -102,33 +112,46 @@ def _resolve(arm: Arm, seed: int, planned: dict[tuple[str, str, int], Planned]) 
                 return None
             config = dataclasses.replace(config, **{role: other.record.run_id})
     if arm.as_long_as:
-        length = _length(arm, *arm.as_long_as, planned)
+        length = _length(arm, *arm.as_long_as, planned, by_id)
         return dataclasses.replace(config, train_for=length) if length else None
     return config
 
 
-def _length(arm: Arm, column: str, label: str, planned: dict[tuple[str, str, int], Planned]) -> str:
-    """`train_for` of what another arm cost, or "" while its run is missing."""
-    if column not in UNITS:
+def _chosen(arm: Arm, planned: Places) -> Config | None:
+    """The config of the trial that is best on validation, or None while one is missing.
+
+    The first of several that are as good; the test split is not looked at.
+    """
+    trials = [_other(arm, label, 0, planned) for label in arm.chosen_from]
+    if not all(trial.done for trial in trials):
+        return None
+    fit = [(t.arm.config, t.record) for t in trials if t.record and t.record.status == FINISHED]
+    if not fit:
         raise ExperimentError(
-            f"arm {arm.label!r} is as_long_as {column!r}; {nearest(column, UNITS)}"
+            f"all {len(trials)} trials of arm {arm.label!r} of {arm.config.workload.name} "
+            "diverged; search a smaller space"
         )
-    record = _other(arm, label, 0, planned).record
-    if record is None:
+    return max(fit, key=lambda one: _merit(one[1]))[0]
+
+
+def _merit(record: Record) -> tuple[float, float]:
+    """Quality on validation, more being better: accuracy of images, and the loss."""
+    score = record.scores["validation"]
+    return (score.accuracy if record.data.unit == "image" else 0.0), -score.loss
+
+
+def _length(arm: Arm, column: str, label: str, planned: Places, by_id: Mapping[str, Record]) -> str:
+    """`train_for` of what another arm cost at seed 0, or "" while a run of it is missing."""
+    needed = [label, *((arm.teacher, arm.start) if arm.lineage == "full" else ())]
+    found = [_other(arm, name, 0, planned).record for name in needed if name]
+    known = [record for record in found if record is not None]
+    if len(known) < len(found):
         return ""
-    spent = getattr(record.cost, column)
-    if spent is None:
-        raise ExperimentError(
-            f"arm {arm.label!r} is as_long_as the {column} of {record.run_id}, which is unknown "
-            f"({record.cost.unknown.get(column, 'not measured')}); choose another of "
-            f"{', '.join(UNITS)}"
-        )
-    return f"{spent:.6g} {UNITS[column]}"
+    other, *parents = known
+    return train_for(arm.label, column, other, parents if arm.lineage == "full" else None, by_id)
 
 
-def _other(
-    arm: Arm, label: str, seed: int, planned: dict[tuple[str, str, int], Planned]
-) -> Planned:
+def _other(arm: Arm, label: str, seed: int, planned: Places) -> Planned:
     for number in (seed, 0):
         if found := planned.get(_place(arm, label, number)):
             return found
@@ -137,8 +160,8 @@ def _other(
     )
 
 
-def _finished(config: Config, kept: Mapping[str, Mapping[str, Record]]) -> Record | None:
-    """The record of this very request: config, data and code."""
+def _over(config: Config, kept: Mapping[str, Mapping[str, Record]]) -> Record | None:
+    """The record of this very request: config, data and code; one that finished, if any did."""
     for fingerprint, found in kept.items():
         request = digest(config, fingerprint, source().digest)
         if request in found:

@@ -17,8 +17,12 @@ from typing import Any
 from efficient.config import to_json
 from efficient.experiment.definition import Experiment, ExperimentError
 from efficient.experiment.planning import Planned, plan
+from efficient.ledger.notation import tuned_for
+from efficient.ledger.record import FINISHED
 from efficient.predict.budget import Amounts, Budget
 
+#: Exit status of a run whose loss is not finite.
+DIVERGED = 3
 AMOUNTS = tuple(amount.name for amount in dataclasses.fields(Amounts))
 
 
@@ -109,7 +113,8 @@ def _train(item: Planned, out: Path, data_dir: Path | str | None, terms: Terms) 
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, env=environment)
     if done.returncode in (130, 143):
         raise KeyboardInterrupt
-    if done.returncode:
+    diverged = done.returncode == DIVERGED and tuned_for(item.arm.label)
+    if done.returncode and not diverged:
         how = "stopped" if done.returncode == 4 else "failed"
         lines = log.read_text(errors="replace").strip().splitlines() or ["no message"]
         raise ExperimentError(f"{item.label} {how}: {lines[-1]} (whole log: {log})")
@@ -117,9 +122,13 @@ def _train(item: Planned, out: Path, data_dir: Path | str | None, terms: Terms) 
 
 
 def _line(summary: dict[str, Any]) -> str:
-    score = summary["scores"]["test"]
+    """What a run came to; a trial is read on validation only."""
+    split = "validation" if tuned_for(summary["arm"]) else "test"
+    if summary["status"] != FINISHED:
+        return f"{summary['status']} after {summary['steps']} steps, charged and not chosen"
+    score = summary["scores"][split]
     return (
-        f"test accuracy {score['accuracy']:.4f}, loss {score['loss']:.4f}, "
+        f"{split} accuracy {score['accuracy']:.4f}, loss {score['loss']:.4f}, "
         f"train {summary['cost']['train_s']:.1f} s, total {summary['cost']['total_s']:.1f} s "
         f"on {summary['machine']['device_kind']}"
     )

@@ -10,7 +10,8 @@ from efficient.compare.column import COLUMNS
 from efficient.compare.comparison import Comparison
 from efficient.compare.difference import baseline_of, difference
 from efficient.compare.evidence import proof
-from efficient.compare.summary import Row, notes
+from efficient.compare.note import notes
+from efficient.compare.summary import Row
 from efficient.ledger.codec import to_dict
 
 #: Of the layout of this summary, not of the records.
@@ -28,6 +29,7 @@ def as_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
         "columns": {column.key: column.meaning for column in COLUMNS},
         "rows": [_row(row, found) for found in comparisons for row in found.rows],
         "decisions": [to_dict(one) for found in comparisons for one in found.decisions],
+        "gates": [to_dict(one) for found in comparisons for one in found.gates],
         "dominance": [to_dict(one) for found in comparisons for one in found.dominances],
         "fronts": [to_dict(one) for found in comparisons for one in found.fronts],
         "readings": {found.workload: list(found.readings) for found in comparisons},
@@ -38,6 +40,7 @@ def as_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
 def _row(row: Row, found: Comparison) -> dict[str, Any]:
     value = to_dict(row)
     baseline = baseline_of(row, found.rows)
+    value["first_model"] = {key: outlay.first for key, outlay in row.outlays.items()}
     value["proof"] = proof(row, found.rows)
     value["difference"] = to_dict(difference(row, baseline)) if baseline else None
     value["sentence"] = found.sentences.get(row.label)

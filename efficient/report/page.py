@@ -16,7 +16,8 @@ from efficient.compare.column import COLUMNS, PLOTTED
 from efficient.compare.comparison import Comparison
 from efficient.compare.difference import baseline_of
 from efficient.compare.evidence import proof
-from efficient.compare.summary import BASELINE, Row, config_changes, describe, notes
+from efficient.compare.note import notes
+from efficient.compare.summary import BASELINE, Row, config_changes, describe
 from efficient.ledger.record import LAPS, Record
 from efficient.ledger.store import write_json, write_text
 from efficient.report import number, plot, style, table

@@ -11,7 +11,8 @@ import rich.table
 from rich.console import Console
 
 from efficient.compare.comparison import Comparison
-from efficient.compare.summary import Row, notes
+from efficient.compare.note import notes
+from efficient.compare.summary import Row
 from efficient.report.layout import Cell, Table, clocks, tables
 
 

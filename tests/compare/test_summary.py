@@ -10,7 +10,8 @@ import pytest
 from fabrication import MACHINE, record, records
 
 from efficient.compare.error import CompareError
-from efficient.compare.summary import config_changes, describe, notes, rows, spread
+from efficient.compare.note import notes
+from efficient.compare.summary import config_changes, describe, rows, spread
 from efficient.ledger.record import Parent, Score
 
 
