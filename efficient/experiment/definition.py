@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from efficient.config import Config, definition, nearest
+from efficient.controls import Control
 
 
 class ExperimentError(ValueError):
@@ -15,18 +16,18 @@ class ExperimentError(ValueError):
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to train, over seeds.
+    """One way to train, or a control to fit, over seeds.
 
     label: of its rows; teacher, start and reference: labels of other arms of the same workload,
     whose run of the same seed is taken, or seed 0 where that arm has only one; as_long_as: (column,
     label): its steps are planned before the run so that the cost, one of `planning.UNITS`, is
     predicted to be that of seed 0 of another arm; seeds: fewer than the experiment's; first_seed:
     what its seeds count from, so that an arm can have other ones than the rest; minutes: expected
-    for one run on two CPU cores.
+    for one run on two CPU cores. A control needs no other arm.
     """
 
     label: str
-    config: Config
+    config: Config | Control
     _: KW_ONLY
     teacher: str = ""
     start: str = ""
@@ -35,6 +36,11 @@ class Arm:
     seeds: int | None = None
     first_seed: int = 0
     minutes: float = 1.0
+
+    def __post_init__(self) -> None:
+        needs = self.teacher or self.start or self.reference or self.as_long_as
+        if isinstance(self.config, Control) and needs:
+            raise ExperimentError(f"arm {self.label!r} is a control, which needs no other arm")
 
 
 @dataclass(frozen=True)

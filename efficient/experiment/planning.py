@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from efficient import controls
 from efficient.config import Config, digest, nearest
+from efficient.controls import Control
 from efficient.experiment.definition import Arm, Experiment, ExperimentError
 from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.source import source
@@ -23,7 +25,7 @@ class Planned:
 
     arm: Arm
     seed: int
-    config: Config | None
+    config: Config | Control | None
     record: Record | None
 
     @property
@@ -65,7 +67,7 @@ def plan(experiment: Experiment, seeds: int | None, out: Path | str) -> list[Pla
 
 
 def _refuse_twins(planned: Iterable[Planned]) -> None:
-    asked: dict[Config, Planned] = {}
+    asked: dict[Config | Control, Planned] = {}
     for item in planned:
         if item.config is None:
             continue
@@ -82,9 +84,13 @@ def _place(arm: Arm, label: str, seed: int) -> tuple[str, str, int]:
     return arm.config.workload.name, label, seed
 
 
-def _resolve(arm: Arm, seed: int, planned: dict[tuple[str, str, int], Planned]) -> Config | None:
+def _resolve(
+    arm: Arm, seed: int, planned: dict[tuple[str, str, int], Planned]
+) -> Config | Control | None:
     """The arm's config for a seed, or None while a run that it needs is missing."""
     config = dataclasses.replace(arm.config, seed=arm.first_seed + seed, arm=arm.label)
+    if isinstance(config, Control):
+        return config
     if arm.teacher:
         teacher = _other(arm, arm.teacher, seed, planned)
         if teacher.record is None:
@@ -137,10 +143,12 @@ def _other(
     )
 
 
-def _finished(config: Config, kept: Mapping[str, Mapping[str, Record]]) -> Record | None:
+def _finished(config: Config | Control, kept: Mapping[str, Mapping[str, Record]]) -> Record | None:
     """The record of this very request: config, data and code."""
     for fingerprint, found in kept.items():
-        request = digest(config, fingerprint, source().digest)
+        others = fingerprint, source().digest
+        control = isinstance(config, Control)
+        request = controls.digest(config, *others) if control else digest(config, *others)
         if request in found:
             return found[request]
     return None
