@@ -10,6 +10,7 @@ from efficient.run.venue import Venue
 
 #: Columns that a model without a network has no number for.
 _OF_NETWORKS = (
+    "flops_teacher",
     "params_nonzero",
     "stored_weight_bytes",
     "bit_operations",

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from efficient.config import type_name
@@ -36,8 +35,9 @@ from efficient.run.venue import Venue
 from efficient.workloads import Measures, score
 
 #: Examples that are predicted at once.
-BATCH = 512
+BATCH = 256
 FILE = f"{ARTEFACT}/{WEIGHTS}"
+_measure = jax.jit(score)
 
 
 def run(
@@ -219,15 +219,18 @@ def examine(
 ) -> tuple[Measures, float]:
     """The measures of a network, example by example, and the seconds of predicting alone."""
     data, count = workload.arrays(dataset, split), workload.examples(dataset, split)
+    window = jax.jit(workload.window)
     parts, seconds = [], 0.0
     for start in range(0, count, BATCH):
-        index = np.arange(start, min(start + BATCH, count))
-        batch = workload.window(data, jnp.asarray(index, jnp.int32))
-        inputs = data["inputs"][index] if "inputs" in data else np.asarray(batch.inputs)
+        index, kept = np.arange(start, start + BATCH, dtype=np.int32), min(BATCH, count - start)
+        batch = window(data, index)
+        inputs = data["inputs"][index[:kept]] if "inputs" in data else batch.inputs[:kept]
         begin = time.perf_counter()
-        logits = predict(inputs)
+        found = predict(np.asarray(inputs))
         seconds += time.perf_counter() - begin
-        parts.append(jax.device_get(score(jnp.asarray(logits, jnp.float32), batch)))
+        logits = np.zeros((BATCH, *found.shape[1:]), np.float32)
+        logits[:kept] = found
+        parts.append([column[:kept] for column in jax.device_get(_measure(logits, batch))])
     whole: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return Measures(*whole), seconds
 
