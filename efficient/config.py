@@ -259,13 +259,14 @@ def digest(config: Config, *others: str) -> str:
     plain = to_json(config)
     for label in ("preset", "arm"):
         plain.pop(label)
-    text = json.dumps([plain, _own_sources(config), *others], sort_keys=True, allow_nan=False)
+    own = own_sources(config.workload, config.model, *config.variants)
+    text = json.dumps([plain, own, *others], sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _own_sources(config: Config) -> list[str]:
+def own_sources(*parts: Any) -> list[str]:
     """Digests of the files in which a user's own types stand; the package's are hashed whole."""
-    modules = {type(part).__module__ for part in (config.workload, config.model, *config.variants)}
+    modules = {type(part).__module__ for part in parts}
     files = [getattr(sys.modules.get(name), "__file__", None) for name in sorted(modules)]
     own = [Path(f) for f in files if f and not Path(f).is_relative_to(Path(__file__).parent)]
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in own]

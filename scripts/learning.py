@@ -42,7 +42,7 @@ def quickstart() -> Iterator[Line]:
     yield judge("steps of every run", ">= 200", f"fewest {fewest}", fewest >= 200)
     vision = [r.scores["test"].accuracy for r in arm(found, "baseline", "digits")]
     yield judge("digits baseline", ">= 0.94", spread(vision), statistics.mean(vision) >= 0.94)
-    grams = ngrams("pystdlib", "--context", "32", "--windows", "256")
+    grams = ngrams("pystdlib_tiny")
     for label in ("baseline", "pruned", "quantized", "distilled"):
         bits = [r.scores["test"].loss / math.log(2) for r in arm(found, label, "pystdlib")]
         name = "bigram" if label == "baseline" else "unigram"
@@ -89,12 +89,17 @@ def nearer(found: list[Record], workload: str, alone: str, taught: str) -> Line:
     )
 
 
-def ngrams(data: str, *arguments: str) -> dict[str, float]:
-    """Bits per byte of n-gram models, by name, on the scored windows of the test split."""
-    code, output, _ = call(sys.executable, ROOT / "scripts" / "ngram", data, "--json", *arguments)
-    if code:
-        raise NotRunError(f"scripts/ngram {data} ended with {code}")
-    return json.loads(output)["window"]
+def ngrams(preset: str) -> dict[str, float]:
+    """Bits per byte of n-gram models, by name, on the windows that a preset is scored on."""
+    found = {}
+    for order in range(1, 6):
+        words = ("control", preset, f"ngram:order={order}", "--out", OUT / "controls", "--json")
+        code, output, _ = call(sys.executable, "-m", "efficient", *words)
+        if code:
+            raise NotRunError(f"efficient control {preset} ended with {code}")
+        summary = json.loads(output)
+        found[summary["arm"]] = summary["scores"]["test"]["loss"] / math.log(2)
+    return found
 
 
 def presets() -> Iterator[Line]:
@@ -107,7 +112,7 @@ def presets() -> Iterator[Line]:
     values = [r.scores["test"].accuracy for r in found]
     yield judge("digits_mlp", ">= 0.96", spread(values), statistics.mean(values) >= 0.96)
     runs = arm(experiment("pystdlib"), "baseline")
-    grams = ngrams("pystdlib", "--context", "128", "--windows", "1024")
+    grams = ngrams("pystdlib_gpt")
     bits = [r.scores["test"].loss / math.log(2) for r in runs]
     counted = ", ".join(f"{name} {found:.3f}" for name, found in grams.items())
     yield judge(

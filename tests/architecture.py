@@ -16,15 +16,15 @@ from pathlib import Path
 #: Room -> the rooms it may import; "ledger.record" allows that module of the room only.
 MAY_IMPORT = {
     "cli": (
-        "config run check experiment report compare deploy predict train variants models workloads"
-        " benchmark data cost ledger"
+        "config run check experiment controls report compare deploy predict train variants models"
+        " workloads benchmark data cost ledger"
     ),
     "check": "config run variants workloads models train ledger cost data",
-    "experiment": "config predict compare ledger",
+    "experiment": "config controls predict compare ledger",
+    "controls": "config run data workloads deploy cost ledger",
     "run": "config data workloads models variants train deploy predict cost ledger",
     "benchmark": "data workloads models train deploy cost ledger",
     "predict": "models cost ledger",
-    "controls": "data workloads cost ledger",
     "report": "compare ledger",
     "compare": "ledger",
     "deploy": "models ledger",

@@ -142,17 +142,21 @@ def _terms(planned: Sequence[Planned], out: Path, arguments: argparse.Namespace)
     """
     from efficient import experiment
     from efficient.cli.terms import site_and_budget
+    from efficient.config import Config
 
     site, budget = site_and_budget(arguments)
     missing = [item for item in planned if not item.done]
     configs = [item.config or item.arm.config for item in missing]
-    if budget.limits and configs:
+    networks = [config for config in configs if isinstance(config, Config)]
+    if budget.limits and len(networks) < len(configs):
+        warn(f"budget: what {len(configs) - len(networks)} controls will take is not predicted")
+    if budget.limits and networks:
         from efficient.cli.terms import terms
         from efficient.run.forecast import WARNINGS, together
 
         agreed = terms(arguments)
         unresolved = sum(item.config is None and bool(item.arm.as_long_as) for item in missing)
-        estimate = together(configs, out, arguments.data_dir, agreed, unresolved)
+        estimate = together(networks, out, arguments.data_dir, agreed, unresolved)
         for key in (key for key in WARNINGS if key in estimate.assumptions):
             warn(f"budget: {estimate.assumptions[key]}")
         agreed.check(estimate)

@@ -1,7 +1,7 @@
 """What there is to choose from, read from the source, so that listing it starts without jax.
 
-The tables (`VARIANTS`, `NETWORKS`, `WORKLOADS`) are literal, and what they name are dataclasses:
-their syntax tree says everything that a list shows.
+The tables (`VARIANTS`, `NETWORKS`, `WORKLOADS`, `CONTROLS`) are literal, and what they name are
+dataclasses: their syntax tree says everything that a list shows.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ def networks() -> list[Kind]:
 
 def workloads() -> list[Kind]:
     return _kinds("workloads/__init__.py", "WORKLOADS")
+
+
+def controls() -> list[Kind]:
+    return _kinds("controls/control.py", "CONTROLS")
 
 
 def _kinds(file: str, table: str) -> list[Kind]:

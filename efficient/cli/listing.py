@@ -18,7 +18,7 @@ from efficient.report import number
 
 
 def listing(arguments: argparse.Namespace) -> int:
-    """Presets, variants, networks, workloads, and the runs below --out."""
+    """Presets, variants, networks, workloads, controls, and the runs below --out."""
     out = arguments.out
     found, complaints = records(out) if is_remote(out) or Path(out).is_dir() else ([], [])
     if arguments.json:
@@ -30,6 +30,7 @@ def listing(arguments: argparse.Namespace) -> int:
     _kinds(page, "variants", inventory.variants())
     _kinds(page, "networks", inventory.networks())
     _kinds(page, "workloads", inventory.workloads())
+    _kinds(page, "controls", inventory.controls())
     _runs(page, found, out)
     for text in complaints:
         warn(text)
@@ -41,6 +42,7 @@ def _plain(found: list[Record], out: str) -> dict[str, Any]:
         "variants": inventory.variants(),
         "networks": inventory.networks(),
         "workloads": inventory.workloads(),
+        "controls": inventory.controls(),
     }
     runs = [
         {

@@ -65,20 +65,42 @@ def variant(text: str) -> Variant:
     Raises:
         ConfigError: the name, a field or a value is wrong. VariantError: the variant refuses it.
     """
-    parts = text.split(":", 2)
-    own = parts[0] not in VARIANTS and len(parts) > 1 and "=" not in parts[1]
-    count = 2 if own else 1
-    name, settings = ":".join(parts[:count]), ":".join(parts[count:])
+    name, settings = _divided(text, VARIANTS)
     kind = find_type(VARIANTS, name)
     if not (isinstance(kind, type) and issubclass(kind, Variant)):
         raise ConfigError(f"{name!r} is no variant; derive it from efficient.Variant")
+    return _set(kind, settings, f"variant {name!r}")
+
+
+def control(text: str) -> Any:
+    """`NAME` or `NAME:field=value`, as a variant's; NAME stands in the table of controls.
+
+    Raises:
+        ConfigError: the name, a field or a value is wrong.
+    """
+    from efficient.controls import CONTROLS
+
+    name, settings = _divided(text, CONTROLS)
+    return _set(find_type(CONTROLS, name), settings, f"control {name!r}")
+
+
+def _divided(text: str, table: dict[str, Any]) -> tuple[str, str]:
+    """The name, of the table or module:Attribute, and the settings behind it."""
+    parts = text.split(":", 2)
+    own = parts[0] not in table and len(parts) > 1 and "=" not in parts[1]
+    count = 2 if own else 1
+    return ":".join(parts[:count]), ":".join(parts[count:])
+
+
+def _set(kind: Any, settings: str, where: str) -> Any:
+    """A dataclass from `field=value,field=value`."""
     given: Words = {}
     for setting in settings.split(",") if settings else ():
         field, equals, value = setting.partition("=")
         if not equals:
-            raise ConfigError(f"{setting!r} in {text!r} is no field=value, as {name}:field=value")
+            raise ConfigError(f"{setting!r} of {where} is no field=value")
         given[field.strip().replace("-", "_")] = value.split() or [""]
-    return _constructed(kind, given, f"variant {name!r}")
+    return _constructed(kind, given, where)
 
 
 def convert(hint: Any, words: Sequence[str], name: str) -> Any:

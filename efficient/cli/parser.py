@@ -22,6 +22,7 @@ from efficient.cli.option import (
     add_json,
     add_out,
     add_run,
+    add_site,
     add_terms,
     command,
     count,
@@ -77,8 +78,9 @@ def _tree() -> tuple[Parser, dict[str, Parser]]:
     )
     parser.add_argument("--version", action="version", version=f"efficient-jax {__version__}")
     groups = parser.add_subparsers(title="commands", metavar="COMMAND")
-    commands = (_train, _compare, _report, _list, _show, *keeping.COMMANDS, *costing.COMMANDS)
-    for add in (*commands, _export, _bench, _data, _sample, _check):
+    ours = (_train, _control, _compare, _report, _list, _show)
+    more = (_export, _bench, _data, _sample, _check)
+    for add in (*ours, *keeping.COMMANDS, *costing.COMMANDS, *more):
         add(groups)
     return parser, groups.choices
 
@@ -92,6 +94,20 @@ def _train(groups: Any) -> None:
     add_json(made)
     made.add_argument("--quiet", action="store_true", help="no progress on stderr")
     add_terms(made)
+
+
+def _control(groups: Any) -> None:
+    example = "example:\n  efficient control mnist forest:trees=100 --seed 1"
+    text = "fit a model without a network, beside which networks are read"
+    made = command(groups, "control", "control:control", text, example)
+    help = "dataset, preset whose workload is taken, .json file, or a control's run to repeat"
+    made.add_argument("workload", metavar="WORKLOAD|RECORD", help=help)
+    help = "NAME or NAME:field=value,field=value; NAME is one of `efficient list`"
+    made.add_argument("model", metavar="CONTROL", nargs="?", help=help)
+    made.add_argument("--seed", type=int, metavar="N", help="of what is random in it (0)")
+    add_folders(made, "folder that gets the run's own folder")
+    add_json(made)
+    add_site(made)
 
 
 def _compare(groups: Any) -> None:

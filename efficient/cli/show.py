@@ -63,6 +63,8 @@ def _scores(out: Console, record: Record) -> None:
     if record.scores:
         heading(out, f"scores ({record.select} weights)")
         facts(out, ((split, quality(record, split)) for split in record.scores))
+        for reason in dict.fromkeys(score.reason for score in record.scores.values()):
+            facts(out, [("no loss", reason)] * bool(reason))
     if record.points:
         heading(out, "curve")
         rows = [
@@ -119,8 +121,8 @@ def _rest(out: Console, record: Record) -> None:
 
 
 def _variants(record: Record) -> str:
-    named = (f"{v['type']} {_settings(v)}" for v in record.config["variants"])
-    return ", ".join(named) or "none: the baseline"
+    named = (f"{v['type']} {_settings(v)}" for v in record.config.get("variants", ()))
+    return ", ".join(named) or "none"
 
 
 def _settings(plain: dict[str, object]) -> str:

@@ -1,127 +1,178 @@
 """n-gram language models of bytes or characters: what counting alone predicts.
 
-Interpolated Witten-Bell smoothing (Witten and Bell 1991, IEEE Transactions on Information Theory
-37(4), method C; in the interpolated form of Chen and Goodman 1998, Harvard TR-10-98): with `c` the
-counts of the training text and `t(h)` the number of different tokens seen after the history `h`,
+Interpolated modified Kneser-Ney smoothing (Chen and Goodman 1998, Harvard TR-10-98, section 3):
+with `c` the counts of the longest n-grams in the training text, and of a shorter one the number of
+different tokens that it follows there,
 
-    p_n(w | h) = (c(h w) + t(h) p_{n-1}(w | shorter h)) / (c(h) + t(h)),    p_0(w) = 1 / classes,
+    p_n(w | h) = (c(h w) - D(c(h w))) / c(h) + g(h) p_{n-1}(w | shorter h),    p_0(w) = 1 / classes,
 
-and a history never seen leaves `p_{n-1}` as it is. The probabilities of all tokens add up to one,
-and no setting is tuned on any text.
+where `g` gives back what the discounts have taken, and a history never seen leaves `p_{n-1}` as it
+is. D(1), D(2) and D(3 or more) are set for each length by how many n-grams were counted once to
+four times, and so on no other text; where these do not decide, they are KenLM's 0.5, 1 and 1.5.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import ClassVar
 
-import jax.numpy as jnp
 import numpy as np
 
-from efficient.data import Dataset
-from efficient.workloads import LanguageModel
+from efficient.controls.fitted import Arrays, ControlError, Fitted, Predict, logarithm, positive
 
-
-class ControlError(ValueError):
-    """A control that cannot be made: one line with the value and the remedy."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Counts of the n-grams of one length, each n-gram and each history a number in base `classes`.
-
-    grams: (g,) int64, ascending, seen `counts` times; histories: (h,) int64, ascending, followed
-    `totals` times by `kinds` different tokens.
-    """
-
-    grams: np.ndarray
-    counts: np.ndarray
-    histories: np.ndarray
-    totals: np.ndarray
-    kinds: np.ndarray
-
-    @classmethod
-    def of(cls, codes: np.ndarray, classes: int) -> Table:
-        """Count n-grams that are already numbers."""
-        grams, counts = np.unique(codes, return_counts=True)
-        histories, first, kinds = np.unique(grams // classes, return_index=True, return_counts=True)
-        return cls(grams, counts, histories, np.add.reduceat(counts, first), kinds)
-
-    def probability(self, codes: np.ndarray, classes: int, shorter: np.ndarray) -> np.ndarray:
-        """Of the last token of each n-gram, given that by the shorter history."""
-        seen = _find(self.grams, self.counts, codes)
-        total = _find(self.histories, self.totals, codes // classes)
-        kinds = _find(self.histories, self.kinds, codes // classes)
-        return np.where(total > 0, (seen + kinds * shorter) / np.maximum(total + kinds, 1), shorter)
+COUNTS = "not a FLOP count: n-grams are counted with integers and looked up"
+#: Discounts of counts 1, 2 and more where a text does not decide them (KenLM, discount_fallback).
+FALLBACK = (0.5, 1.0, 1.5)
 
 
 @dataclass(frozen=True)
 class NGram:
-    """Models of every order up to the number of `tables`."""
+    """Counted n-grams, Kneser-Ney smoothing: the token that followed the last order - 1 tokens."""
 
-    classes: int
-    tables: tuple[Table, ...]
+    order: int = 5
 
-    @classmethod
-    def fit(cls, train: np.ndarray, order: int, classes: int) -> NGram:
-        """Count `train`: (tokens,), each below `classes`.
+    kind: ClassVar[str] = "text"
+    library: ClassVar[str] = "numpy"
+
+    def __post_init__(self) -> None:
+        positive(self, "order")
+
+    @property
+    def title(self) -> str:
+        return {1: "unigram", 2: "bigram", 3: "trigram"}.get(self.order, f"{self.order}-gram")
+
+    def fit(self, data: Arrays, classes: int, seed: int, threads: int) -> Fitted:
+        """Count `tokens` of the data: (tokens,), each below `classes`. One thread.
 
         Raises:
-            ControlError: the order is below 1, the text shorter than it, or its n-grams do not fit
-            into 63 bits.
+            ControlError: the text is shorter than the order, or its n-grams need more than 63 bits.
         """
-        if not 1 <= order <= len(train):
-            raise ControlError(f"order {order} is not between 1 and the {len(train)} tokens")
-        if classes**order >= 2**63:
+        tokens = data["tokens"]
+        if self.order > len(tokens):
+            raise ControlError(f"order {self.order} is longer than a text of {len(tokens)} tokens")
+        if classes**self.order >= 2**63:
             raise ControlError(
-                f"order {order} of {classes} classes is too long; choose a lower one"
+                f"order {self.order} of {classes} classes is too long; choose a lower one"
             )
-        rows = train[None]
-        lengths = range(1, order + 1)
-        return cls(classes, tuple(Table.of(_codes(rows, n, classes)[0], classes) for n in lengths))
+        arrays = {"classes": np.array([classes])}
+        codes, counts = np.unique(_codes(tokens[None], self.order, classes), return_counts=True)
+        for length in range(self.order, 0, -1):
+            made = Table.of(codes, counts, classes)
+            arrays |= {
+                f"{length}.{field.name}": getattr(made, field.name) for field in fields(made)
+            }
+            codes, counts = np.unique(codes % classes ** (length - 1), return_counts=True)
+        grams = sum(len(arrays[f"{length}.tokens"]) for length in range(1, self.order + 1))
+        return Fitted(
+            predict=self.predictor(arrays, threads),
+            arrays=arrays,
+            params=grams,
+            flops_executed=None,
+            flops_inference=None,
+            evidence={"ngrams": grams},
+            unknown=dict.fromkeys(("flops_executed", "flops_inference"), COUNTS),
+        )
 
-    def bits(self, rows: np.ndarray) -> np.ndarray:
-        """-log2 of each token's probability, (orders, rows, length) float64.
+    def predictor(self, arrays: Arrays, threads: int) -> Predict:
+        """Of every token of (rows, time) inputs, what follows. (rows, time, classes) float32.
 
-        rows: (rows, length) of texts that know nothing of each other. A token near the beginning
-        of its row has a shorter history there, whatever the order.
+        Rows know nothing of each other: near its beginning a row has a shorter history, whatever
+        the order.
         """
-        probability = np.full(rows.shape, 1 / self.classes)
-        found = []
-        for length, table in enumerate(self.tables, 1):
-            tail, codes = probability[:, length - 1 :], _codes(rows, length, self.classes)
-            probability = probability.copy()
-            probability[:, length - 1 :] = table.probability(codes, self.classes, tail)
-            found.append(-np.log2(probability))
-        return np.stack(found)
+        classes = int(arrays["classes"][0])
+        names = [field.name for field in fields(Table)]
+        lengths = range(1, self.order + 1)
+        tables = [Table(**{n: arrays[f"{length}.{n}"] for n in names}) for length in lengths]
+        shares = [table.shares() for table in tables]
+
+        def predict(rows: np.ndarray) -> np.ndarray:
+            found = np.full((*rows.shape, classes), 1 / classes)
+            for length, (table, share) in enumerate(zip(tables, shares, strict=True)):
+                _mix(found, _codes(rows, length, classes), table, share)
+            return logarithm(found).astype(np.float32)
+
+        return predict
 
 
-def bits_per_token(train: np.ndarray, test: np.ndarray, order: int, classes: int) -> float:
-    """Mean bits of every token of `test`, a contiguous text, under the model of `train`."""
-    return float(NGram.fit(train, order, classes).bits(test[None])[-1].mean())
+@dataclass(frozen=True)
+class Table:
+    """Counts of the n-grams of one length, grouped by their history, a number in base `classes`.
 
-
-def window_bits(model: NGram, workload: LanguageModel, dataset: Dataset, split: str) -> np.ndarray:
-    """Mean bits of each order, (orders,), on exactly the targets that a network is scored on.
-
-    A history does not reach beyond the left edge of its window, as a network's does not: the
-    first target of a window is predicted from one token.
+    histories: (h,) int64, ascending; kinds: (h,), how many different tokens followed each; tokens
+    and counts: (g,), these, history by history; discounts: (4,) float64, by count up to 3.
     """
-    index = jnp.arange(workload.examples(dataset, split), dtype=jnp.int32)
-    batch = workload.window(workload.arrays(dataset, split), index)
-    rows = np.concatenate([np.asarray(batch.inputs)[:, :1], np.asarray(batch.targets)], axis=1)
-    return model.bits(rows)[:, :, 1:].mean(axis=(1, 2))
+
+    histories: np.ndarray
+    kinds: np.ndarray
+    tokens: np.ndarray
+    counts: np.ndarray
+    discounts: np.ndarray
+
+    @classmethod
+    def of(cls, codes: np.ndarray, counts: np.ndarray, classes: int) -> Table:
+        """Of n-grams as ascending numbers, their last token lowest, in the smallest integers."""
+        histories, kinds = np.unique(codes // classes, return_counts=True)
+        kinds, tokens, small = (_smallest(n) for n in (kinds, codes % classes, counts))
+        return cls(histories, kinds, tokens, small, discounts(counts))
+
+    def shares(self) -> Shares:
+        taken = self.discounts[np.minimum(self.counts, 3)]
+        kinds = self.kinds.astype(np.int64)
+        starts = np.cumsum(kinds) - kinds
+        totals = np.add.reduceat(self.counts.astype(np.int64), starts)
+        own = (self.counts - taken) / np.repeat(totals, kinds)
+        return Shares(starts, own, np.add.reduceat(taken, starts) / totals)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Probabilities of a table: `own` (g,) of each n-gram given its history, `given` (h,) back to
+    shorter ones; n-grams of a history begin at `starts` (h,)."""
+
+    starts: np.ndarray
+    own: np.ndarray
+    given: np.ndarray
+
+
+def discounts(counts: np.ndarray) -> np.ndarray:
+    """What is taken from counts of 0, 1, 2, and 3 or more. (4,) float64."""
+    n = np.bincount(np.minimum(counts, 5), minlength=6).astype(float)
+    if n[1:5].all():
+        share = n[1] / (n[1] + 2 * n[2])
+        found = [i - (i + 1) * share * n[i + 1] / n[i] for i in (1, 2, 3)]
+        if min(found) > 0:
+            return np.array([0.0, *found])
+    return np.array([0.0, *FALLBACK])
+
+
+def _mix(found: np.ndarray, codes: np.ndarray, table: Table, shares: Shares) -> None:
+    """Put a longer history into the probabilities `found`: (rows, time, classes).
+
+    codes: (rows, width), of the histories that end at the last `width` tokens of each row.
+    """
+    rows, time, _ = found.shape
+    wanted = codes.ravel()
+    place = np.minimum(np.searchsorted(table.histories, wanted), len(table.histories) - 1)
+    seen = np.flatnonzero(table.histories[place] == wanted)
+    place = place[seen]
+    width = codes.shape[1]
+    where = seen // width * time + time - width + seen % width
+    flat = found.reshape(rows * time, -1)
+    flat[where] *= shares.given[place, None]
+    kinds = table.kinds[place].astype(np.int64)
+    begins = np.cumsum(kinds) - kinds
+    grams = np.arange(kinds.sum()) + np.repeat(shares.starts[place] - begins, kinds)
+    flat[np.repeat(where, kinds), table.tokens[grams]] += shares.own[grams]
 
 
 def _codes(rows: np.ndarray, length: int, classes: int) -> np.ndarray:
-    """The n-gram that ends at each token from `length` on, as a number: its last token lowest."""
-    width = max(0, rows.shape[1] - length + 1)
-    codes = np.zeros((len(rows), width), np.int64)
+    """The tokens that end at each place from `length` on, as a number: the last one lowest."""
+    width = rows.shape[1] - max(length, 1) + 1
+    codes = np.zeros((len(rows), max(0, width)), np.int64)
     for start in range(length):
-        codes = codes * classes + rows[:, start : start + width]
+        codes = codes * classes + rows[:, start : start + codes.shape[1]]
     return codes
 
 
-def _find(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The value of each wanted key; 0 where there is none. `keys` ascend."""
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[place] == wanted, values[place], 0)
+def _smallest(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.min_scalar_type(values.max()))

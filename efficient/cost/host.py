@@ -8,13 +8,19 @@ import platform
 import re
 import resource
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+
+from efficient.cost.allocator import allocator
+from efficient.ledger.record import Machine
 
 #: Instruction sets that decide which number types are fast on a CPU.
 FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 #: Bytes in one of ru_maxrss.
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint", "tensorflow-datasets")
+#: Those that decide the result of a control.
+OF_CONTROLS = ("scikit-learn", "scipy", "numpy")
 
 
 def processor() -> tuple[str, tuple[str, ...]]:
@@ -66,10 +72,26 @@ def system() -> str:
     return platform.system().lower() + " " + platform.machine()
 
 
-def versions() -> dict[str, str]:
+def machine() -> Machine:
+    """The host, as of what uses no accelerator."""
+    cpu, features = processor()
+    return Machine(
+        platform="cpu",
+        device_kind=cpu,
+        devices=1,
+        cpu=cpu,
+        cpu_features=features,
+        cores=cores(),
+        memory_bytes=memory_bytes(),
+        host=system(),
+        allocator=allocator(),
+    )
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Python and the packages that decide a result."""
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in packages:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

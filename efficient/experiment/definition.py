@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from efficient.config import Config, definition, nearest
+from efficient.controls import Control
 from efficient.experiment.space import Space
 
 
@@ -16,7 +17,7 @@ class ExperimentError(ValueError):
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to train, over seeds.
+    """One way to train, or a control to fit, over seeds.
 
     label: of its rows; teacher, start and reference: labels of other arms of the same workload,
     whose run of the same seed is taken, or seed 0 where that arm has only one; as_long_as: (column,
@@ -26,10 +27,11 @@ class Arm:
     first_seed: what its seeds count from, so that an arm can have other ones than the rest;
     minutes: expected for one run on two CPU cores; space: settings to search beside those of the
     experiment; chosen_from: labels of the trials before it, the best of which gives its config.
+    A control needs no other arm.
     """
 
     label: str
-    config: Config
+    config: Config | Control
     _: KW_ONLY
     teacher: str = ""
     start: str = ""
@@ -41,6 +43,11 @@ class Arm:
     lineage: str = ""
     space: Space = field(default_factory=dict)
     chosen_from: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        needs = self.teacher or self.start or self.reference or self.as_long_as
+        if isinstance(self.config, Control) and needs:
+            raise ExperimentError(f"arm {self.label!r} is a control, which needs no other arm")
 
 
 @dataclass(frozen=True)

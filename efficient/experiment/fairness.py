@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from efficient.compare.outlay import AXES
 from efficient.compare.summary import BASELINE
-from efficient.config import Duration, nearest
+from efficient.config import Config, Duration, nearest
 from efficient.experiment.definition import Arm, Experiment, ExperimentError
 from efficient.experiment.space import SpaceError, placed, settings
 from efficient.ledger.notation import budget, trial
@@ -45,13 +45,16 @@ def with_budgets(experiment: Experiment, factors: Sequence[float]) -> Experiment
 def with_trials(experiment: Experiment, trials: int) -> Experiment:
     """With so many trials before each arm, whose setting is that of the best of them.
 
-    All arms that search the same space try the same points.
+    All arms that search the same space try the same points. A control has none, and stays untuned.
 
     Raises:
         ExperimentError: an arm has no space, or one that does not fit its config.
     """
     arms: list[Arm] = []
     for arm in experiment.arms:
+        if not isinstance(arm.config, Config):
+            arms.append(arm)
+            continue
         space = {**experiment.space, **arm.space}
         if not space:
             raise ExperimentError(
@@ -100,6 +103,7 @@ def with_equal(experiment: Experiment, column: str, lineage: str = FULL) -> Expe
 
 
 def _scaled(arm: Arm, factor: float) -> Arm:
+    assert isinstance(arm.config, Config)
     length = Duration.parse(arm.config.train_for)
     train_for = f"{length.count * factor:.12g} {length.unit}{'s' * (length.unit in _PLURAL)}"
     return dataclasses.replace(
@@ -118,7 +122,7 @@ def _refuse_unscalable(arm: Arm) -> None:
     why = ""
     if arm.as_long_as:
         why = f"is as long as {arm.as_long_as[1]!r}; give it a length of its own"
-    elif not _length(arm):
+    elif not isinstance(arm.config, Config) or not _length(arm):
         why = "has no step; give it a length"
     elif arm.config.optimizer.schedule.name == "constant":
         why = "never decays its learning rate; give it another optimizer.schedule"
@@ -127,10 +131,12 @@ def _refuse_unscalable(arm: Arm) -> None:
 
 
 def _length(arm: Arm) -> float:
-    return Duration.parse(arm.config.train_for).count
+    """In its own unit; 0 of a control."""
+    return Duration.parse(arm.config.train_for).count if isinstance(arm.config, Config) else 0.0
 
 
 def _trial(arm: Arm, number: int, setting: dict) -> Arm:
+    assert isinstance(arm.config, Config)
     try:
         config = placed(arm.config, setting)
     except SpaceError as error:

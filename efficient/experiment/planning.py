@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from efficient import controls
 from efficient.config import Config, digest
+from efficient.controls import Control
 from efficient.experiment.definition import Arm, Experiment, ExperimentError
 from efficient.experiment.length import train_for
 from efficient.ledger.notation import tuned_for
@@ -27,7 +29,7 @@ class Planned:
 
     arm: Arm
     seed: int
-    config: Config | None
+    config: Config | Control | None
     record: Record | None
 
     @property
@@ -72,7 +74,7 @@ def plan(experiment: Experiment, seeds: int | None, out: Path | str) -> list[Pla
 
 
 def _refuse_twins(planned: Iterable[Planned]) -> None:
-    asked: dict[Config, Planned] = {}
+    asked: dict[Config | Control, Planned] = {}
     for item in planned:
         if item.config is None:
             continue
@@ -89,12 +91,16 @@ def _place(arm: Arm, label: str, seed: int) -> tuple[str, str, int]:
     return arm.config.workload.name, label, seed
 
 
-def _resolve(arm: Arm, seed: int, planned: Places, by_id: Mapping[str, Record]) -> Config | None:
+def _resolve(
+    arm: Arm, seed: int, planned: Places, by_id: Mapping[str, Record]
+) -> Config | Control | None:
     """The arm's config for a seed, or None while a run that it needs is missing."""
     config = _chosen(arm, planned) if arm.chosen_from else arm.config
     if config is None:
         return None
     config = dataclasses.replace(config, seed=arm.first_seed + seed, arm=arm.label)
+    if isinstance(config, Control):
+        return config
     if arm.teacher:
         teacher = _other(arm, arm.teacher, seed, planned)
         if teacher.record is None:
@@ -117,7 +123,7 @@ def _resolve(arm: Arm, seed: int, planned: Places, by_id: Mapping[str, Record]) 
     return config
 
 
-def _chosen(arm: Arm, planned: Places) -> Config | None:
+def _chosen(arm: Arm, planned: Places) -> Config | Control | None:
     """The config of the trial that is best on validation, or None while one is missing.
 
     The first of several that are as good; the test split is not looked at.
@@ -160,10 +166,12 @@ def _other(arm: Arm, label: str, seed: int, planned: Places) -> Planned:
     )
 
 
-def _over(config: Config, kept: Mapping[str, Mapping[str, Record]]) -> Record | None:
+def _over(config: Config | Control, kept: Mapping[str, Mapping[str, Record]]) -> Record | None:
     """The record of this very request: config, data and code; one that finished, if any did."""
     for fingerprint, found in kept.items():
-        request = digest(config, fingerprint, source().digest)
+        others = fingerprint, source().digest
+        control = isinstance(config, Control)
+        request = controls.digest(config, *others) if control else digest(config, *others)
         if request in found:
             return found[request]
     return None

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from efficient.config import to_json
+from efficient import controls
+from efficient.config import Config, to_json
+from efficient.controls import Control
 from efficient.experiment.definition import Experiment, ExperimentError
 from efficient.experiment.planning import Planned, plan
 from efficient.ledger.notation import tuned_for
@@ -105,10 +107,11 @@ def _train(item: Planned, out: Path, data_dir: Path | str | None, terms: Terms) 
         ) from None
     with tempfile.TemporaryDirectory() as folder, log.open("wb") as errors:
         config = Path(folder) / "config.json"
-        config.write_text(json.dumps(to_json(item.config)))
-        command = [sys.executable, "-m", "efficient", "train", str(config), "--out", str(out)]
+        plain, verb, options = _asked(item.config, terms)
+        config.write_text(json.dumps(plain))
+        command = [sys.executable, "-m", "efficient", verb, str(config), "--out", str(out)]
         command += ["--data-dir", str(data_dir)] if data_dir else []
-        command += ["--json", *terms.options()]
+        command += ["--json", *options]
         environment = {**os.environ, **terms.environment}
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, env=environment)
     if done.returncode in (130, 143):
@@ -121,14 +124,25 @@ def _train(item: Planned, out: Path, data_dir: Path | str | None, terms: Terms) 
     return json.loads(done.stdout)
 
 
+def _asked(config: Config | Control, terms: Terms) -> tuple[dict[str, Any], str, list[str]]:
+    """The config as JSON, the command that reads it, and its options.
+
+    A control cannot be stopped in its midst, so a budget is not its own.
+    """
+    if isinstance(config, Control):
+        return controls.to_json(config), "control", []
+    return to_json(config), "train", terms.options()
+
+
 def _line(summary: dict[str, Any]) -> str:
     """What a run came to; a trial is read on validation only."""
     split = "validation" if tuned_for(summary["arm"]) else "test"
     if summary["status"] != FINISHED:
         return f"{summary['status']} after {summary['steps']} steps, charged and not chosen"
     score = summary["scores"][split]
+    loss = "no loss" if score["loss"] is None else f"loss {score['loss']:.4f}"
     return (
-        f"{split} accuracy {score['accuracy']:.4f}, loss {score['loss']:.4f}, "
+        f"{split} accuracy {score['accuracy']:.4f}, {loss}, "
         f"train {summary['cost']['train_s']:.1f} s, total {summary['cost']['total_s']:.1f} s "
         f"on {summary['machine']['device_kind']}"
     )

@@ -169,8 +169,8 @@ class Cost:
     train_s: float
     total_s: float
     laps: dict[str, float]
-    params_total: int
-    params_nonzero: int
+    params_total: int | None
+    params_nonzero: int | None
     stored_bytes: int | None
     stored_weight_bytes: int | None
     memory_peak_bytes: int | None

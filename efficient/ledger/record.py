@@ -40,12 +40,14 @@ OVER_BUDGET = "budget"
 class Score:
     """Quality on one split: sums over examples, divided once.
 
-    `loss` is nats per unit (image or byte); `accuracy` is a fraction; `units` is the weight count.
+    `loss` is nats per unit (image or byte), NaN where `reason` says why there is none; `accuracy`
+    is a fraction; `units` is the weight count.
     """
 
     loss: float
     accuracy: float
     units: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,8 @@ class Record:
     `units_total`, `units_kept`, `integer_arrays`, `weight_bytes_ratio`, `lesson_flops`, `lesson_s`
     and `lesson_paid_by` (what teachers were asked once, and at whose expense),
     `reference_divergence` (nats per unit, test split, from the outputs of the run `reference`).
+    Of a control: `threads`, `predict_us` (microseconds per unit of predicting the test split), and
+    what it consists of: `iterations`, `support_vectors`, `trees`, `tree_nodes`, `ngrams`.
     `spec` holds the sizes of the network at the end where they are not the config's: a phase made
     it smaller.
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -98,6 +99,12 @@ class Attempt:
     def journal(self, bill: Process) -> None:
         """Append this process's cumulative bill; `killed` until it says otherwise."""
         append_line(self.directory / JOURNAL, to_dict(bill))
+
+
+def stem(workload: str, label: str, seed: int, request: str) -> str:
+    """The id of a request's runs, but for the number of the attempt."""
+    name = re.sub(r"[^\w.+-]+", ".", f"{workload}-{label}")
+    return f"{name}-s{seed}-{request[:8]}"
 
 
 def unfinished(out: Path, stem: str) -> Path | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import io
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,31 +17,27 @@ from efficient.deploy import format
 from efficient.ledger.record import (
     FINISHED,
     SCHEMA,
-    DataFacts,
     File,
     Parent,
     Record,
     Score,
-    SplitFacts,
 )
 from efficient.ledger.source import source
-from efficient.ledger.store import digest_file, write_bytes, write_record
+from efficient.ledger.store import digest_file, write_record
 from efficient.models.network import NETWORKS
 from efficient.models.tree import flatten
 from efficient.run.attempt import DIARY
 from efficient.run.bill import Known, bill
-from efficient.run.build import Built
 from efficient.run.curve import CURVE
 from efficient.run.examination import examine
 from efficient.run.parent import ROLES, WEIGHTS, load
+from efficient.run.score import PREDICTIONS, data_facts, keep
 from efficient.run.shipping import ARTEFACT, ship
 from efficient.run.training import Training, executed
 from efficient.train.checkpoint import digest
 from efficient.train.loop import Evaluation
 from efficient.variants import VARIANTS
 from efficient.variants.distill import divergence
-
-PREDICTIONS = "predictions.npz"
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ def finish(training: Training, status: str, origin: Origin) -> Record:
         weights = training.standing.selected
         scores["validation"] = training.final_validation()
         test = built.evaluation("test")
-        scores["test"] = _score(training, test, weights, directory / PREDICTIONS)
+        scores["test"] = _score(training, test, weights)
         _save_weights(directory / WEIGHTS, weights)
         shipped = ship(training, test, weights)
         scores["artefact"] = shipped.score
@@ -94,15 +89,13 @@ def finish(training: Training, status: str, origin: Origin) -> Record:
     return record
 
 
-def _score(training: Training, evaluation: Evaluation, weights: Any, path: Path) -> Score:
+def _score(training: Training, evaluation: Evaluation, weights: Any) -> Score:
     """The test split, once; the measures of every example are kept beside the record."""
     with training.clock.lap("compile"):
         evaluation.prepare(weights)
     found, measures = training.score(evaluation, weights)
-    content = io.BytesIO()
-    np.savez(content, loss=measures.loss, correct=measures.correct, weight=measures.weight)
     with training.clock.lap("write"):
-        write_bytes(path, content.getvalue())
+        keep(training.attempt.directory, measures)
     return found
 
 
@@ -168,7 +161,7 @@ def _facts(training: Training, status: str) -> dict[str, Any]:
         "params_digest": digest(training.state.params) if status == FINISHED else None,
         "input_shape": built.signature.input_shape,
         "classes": built.signature.classes,
-        "data": _data_facts(built),
+        "data": data_facts(config.workload, built.dataset),
         "machine": machine(),
         "versions": versions(),
         "source": source(),
@@ -177,22 +170,6 @@ def _facts(training: Training, status: str) -> dict[str, Any]:
         "notes": tuple(training.notes),
         "spec": None if built.spec == config.model else untyped(NETWORKS, built.spec),
     }
-
-
-def _data_facts(built: Built) -> DataFacts:
-    workload, dataset = built.config.workload, built.dataset
-    return DataFacts(
-        name=dataset.name,
-        version=dataset.version,
-        fingerprint=dataset.fingerprint,
-        splits={
-            name: SplitFacts(workload.examples(dataset, name), sha)
-            for name, sha in dataset.split_sha256.items()
-        },
-        overlap=dataset.overlap,
-        unit=workload.unit,
-        details=dataset.details,
-    )
 
 
 def _files(directory: Path) -> dict[str, File]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from efficient.cost.clock import Clock
 from efficient.data import load as load_dataset
 from efficient.ledger.record import Record
 from efficient.ledger.source import source
-from efficient.run.attempt import Attempt, Progress, interruptible, unfinished
+from efficient.run.attempt import Attempt, Progress, interruptible, stem, unfinished
 from efficient.run.bill import Known
 from efficient.run.build import build
 from efficient.run.finish import Origin, finish
@@ -56,9 +55,8 @@ def train(
         with clock.lap("build"):
             lineage = parents(config, out)
             request = digest(config, dataset.fingerprint, source().digest)
-            name = re.sub(r"[^\w.+-]+", ".", f"{config.workload.name}-{config.label}")
-            stem = f"{name}-s{config.seed}-{request[:8]}"
-            planned = recall(unfinished(out, stem))
+            run = stem(config.workload.name, config.label, config.seed, request)
+            planned = recall(unfinished(out, run))
         with clock.lap("calibrate"):
             calibration = venue.calibration(terms.calibrates(config) and planned is None)
         with clock.lap("build"):
@@ -66,7 +64,7 @@ def train(
             built = build(config, dataset, out, pace, planned.steps if planned else None)
             estimate = planned or forecast(built, pace, venue)
             terms.check(estimate)
-            attempt = Attempt.open(out, stem)
+            attempt = Attempt.open(out, run)
             remember(attempt.directory, estimate)
         known = Known(venue, calibration, terms.measured, estimate, str(terms.budget))
         with attempt.logging(), interruptible() as caught:

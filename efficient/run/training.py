@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from efficient.cost.clock import Clock
 from efficient.cost.flops import count
 from efficient.ledger.bill import Process
@@ -19,6 +17,7 @@ from efficient.ledger.record import FINISHED, INTERRUPTED, NONFINITE, OVER_BUDGE
 from efficient.run.attempt import DIARY, Attempt, Progress
 from efficient.run.build import Built
 from efficient.run.curve import CURVE, Curve
+from efficient.run.score import total
 from efficient.run.spending import Spending
 from efficient.run.standing import Standing
 from efficient.train.loop import Compiled, Evaluation, Stretch
@@ -104,10 +103,7 @@ class Training:
         with self.clock.lap("eval"):
             measures = evaluation.run(weights)
         self.spending.charge("flops_eval", executed(evaluation.compiled, self.built.platform))
-        units = float(measures.weight.sum(dtype=np.float64))
-        loss = float(measures.loss.sum(dtype=np.float64)) / units
-        accuracy = float(measures.correct.sum(dtype=np.float64)) / units
-        return Score(loss, accuracy, round(units)), measures
+        return total(measures), measures
 
     def final_validation(self) -> Score:
         """The score on validation of the weights that are selected, by the program at the end."""

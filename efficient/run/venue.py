@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from efficient.cost import calibration, carbon
+from efficient.cost import calibration, carbon, host
 from efficient.cost.account import Account, account
 from efficient.cost.chip import Chip, chip, executed_dtype, find, peak
 from efficient.cost.energy.meter import Meter
@@ -45,6 +45,17 @@ class Venue:
         carbon.grid(site)
         found = machine()
         return cls(found, chip(site.chip) if site.chip else find(found.device_kind), site)
+
+    @classmethod
+    def host(cls, site: Site) -> Venue:
+        """The host alone, for what uses no accelerator.
+
+        Raises:
+            CarbonError: the region of the site is not in its table.
+        """
+        carbon.grid(site)
+        found = host.machine()
+        return cls(found, find(found.device_kind), site)
 
     @property
     def chips(self) -> int:
