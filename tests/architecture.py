@@ -16,9 +16,10 @@ from pathlib import Path
 #: Room -> the rooms it may import; "ledger.record" allows that module of the room only.
 MAY_IMPORT = {
     "cli": (
-        "config run check experiment report compare deploy predict train variants models workloads"
-        " benchmark data cost ledger"
+        "board config run check experiment report compare deploy predict train variants models"
+        " workloads benchmark data cost ledger"
     ),
+    "board": "config run deploy compare variants models workloads data cost ledger",
     "check": "config run variants workloads models train ledger cost data",
     "experiment": "config predict ledger",
     "run": "config data workloads models variants train deploy predict cost ledger",

@@ -10,6 +10,7 @@ from typing import Any
 
 from efficient import __version__
 from efficient.cli import costing
+from efficient.cli.boarding import add_leaderboard
 from efficient.cli.failure import UsageError
 from efficient.cli.option import (
     OVERRIDES,
@@ -76,7 +77,7 @@ def _tree() -> tuple[Parser, dict[str, Parser]]:
     parser.add_argument("--version", action="version", version=f"efficient-jax {__version__}")
     groups = parser.add_subparsers(title="commands", metavar="COMMAND")
     commands = (_train, _compare, _report, _list, _show, *costing.COMMANDS)
-    for add in (*commands, _export, _bench, _data, _sample, _check):
+    for add in (*commands, _export, _bench, _data, _sample, _check, add_leaderboard):
         add(groups)
     return parser, groups.choices
 
