@@ -16,9 +16,10 @@ from pathlib import Path
 #: Room -> the rooms it may import; "ledger.record" allows that module of the room only.
 MAY_IMPORT = {
     "cli": (
-        "config run check experiment controls report compare deploy predict train variants models"
-        " workloads benchmark data cost ledger"
+        "board config run check experiment controls report compare deploy predict train variants"
+        " models workloads benchmark data cost ledger"
     ),
+    "board": "config run deploy compare variants models workloads data cost ledger",
     "check": "config run variants workloads models train ledger cost data",
     "experiment": "config controls predict compare ledger",
     "controls": "config run data workloads deploy cost ledger",

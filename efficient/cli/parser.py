@@ -10,6 +10,7 @@ from typing import Any
 
 from efficient import __version__
 from efficient.cli import costing, keeping
+from efficient.cli.boarding import add_leaderboard
 from efficient.cli.failure import UsageError
 from efficient.cli.option import (
     OVERRIDES,
@@ -79,7 +80,7 @@ def _tree() -> tuple[Parser, dict[str, Parser]]:
     parser.add_argument("--version", action="version", version=f"efficient-jax {__version__}")
     groups = parser.add_subparsers(title="commands", metavar="COMMAND")
     ours = (_train, _control, _compare, _report, _list, _show)
-    more = (_export, _bench, _data, _sample, _check)
+    more = (_export, _bench, _data, _sample, _check, add_leaderboard)
     for add in (*ours, *keeping.COMMANDS, *costing.COMMANDS, *more):
         add(groups)
     return parser, groups.choices

@@ -1,0 +1,24 @@
+"""What is wrong with a board or an entry."""
+
+from __future__ import annotations
+
+#: Longest line that is said of a fault: what it quotes came from a stranger.
+LONGEST = 300
+
+
+class BoardError(ValueError):
+    """A board, an entry or a claim that is refused: one line with what, the value and the remedy.
+
+    Whatever stands in the message is made harmless: one line, of printable characters, bounded.
+    """
+
+    def __init__(self, message: str) -> None:
+        line = " ".join(message.split())
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        super().__init__(shown if len(shown) <= LONGEST else shown[: LONGEST - 3] + "...")
+
+
+def quoted(value: object, most: int = 40) -> str:
+    """A stranger's value as ASCII between quotes, cut where it is long."""
+    text = ascii(value if isinstance(value, str) else str(value))
+    return text if len(text) <= most else f"{text[: most - 4]}...{text[-1]}"
