@@ -106,7 +106,8 @@ def _sums(record: Record) -> Iterator[str]:
         yield "the processes do not come to flops_executed"
     if record.steps != record.steps_planned or sum(p.steps for p in processes) < record.steps:
         yield f"{record.steps} steps of {record.steps_planned} planned are no finished run"
-    if cost.params_nonzero > cost.params_total:
+    nonzero, total = cost.params_nonzero, cost.params_total
+    if nonzero is not None and total is not None and nonzero > total:
         yield "more parameters are nonzero than there are"
     yield from _times(record)
 

@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from efficient.compare.column import COLUMNS
-from efficient.compare.sentence import sentences
+from efficient.compare.comparison import compare
 from efficient.compare.summary import rows
 from efficient.controls import CONTROLS, Control, ControlError, digest, from_json, to_json
 from efficient.controls.linear import Logistic
@@ -123,7 +123,7 @@ def test_controls_stand_beside_a_network_in_tables_sentences_and_plots(fitted, t
     found = [network, *fitted.values()]
     made = rows(found)
     assert made[0].label == "baseline" and len(made) == 6
-    said = sentences(made)
+    said = compare(made)[0].sentences
     assert "FLOPs unknown (not a FLOP count: trees compare" in said["random forest"]
     text = page.write(found, tmp_path, "controls").read_text()
     assert all(row.label in text for row in made)
