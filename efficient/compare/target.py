@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from efficient.compare.error import CompareError
 from efficient.compare.lineage import lineage, total
 from efficient.compare.significance import Estimate, sooner
-from efficient.compare.summary import ACCURACY, Spread, quality_name, scored, spread
+from efficient.compare.spread import Spread, spread
+from efficient.compare.summary import ACCURACY, quality_name, scored
 from efficient.ledger.record import INTERRUPTED, Point, Record
 
 #: What a curve knows at each step.

@@ -10,7 +10,8 @@ from fabrication import record, records
 from efficient.compare.decision import BETTER, WORSE, decide
 from efficient.compare.sequential import sequential
 from efficient.compare.significance import detectable, paired, welch
-from efficient.compare.summary import rows, spread
+from efficient.compare.spread import spread
+from efficient.compare.summary import rows
 from efficient.compare.verdict import INCONCLUSIVE
 
 TEMPLATE = rows([record()])[0]

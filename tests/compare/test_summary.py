@@ -10,7 +10,8 @@ import pytest
 from fabrication import MACHINE, record, records
 
 from efficient.compare.error import CompareError
-from efficient.compare.summary import config_changes, describe, notes, rows, spread
+from efficient.compare.spread import spread
+from efficient.compare.summary import config_changes, describe, notes, rows
 from efficient.ledger.record import Parent, Score
 
 
