@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 from fabrication import arm, record
 
+from efficient.compare.decision import estimate
 from efficient.compare.front import front
 from efficient.compare.returns import along_curve, along_front
 from efficient.ledger.record import Point, Score
@@ -50,6 +51,19 @@ def test_a_gain_within_the_noise_is_not_shown():
         )
     ]
     assert asked(firm).shown
+
+
+def test_the_best_of_many_must_show_among_many():
+    """A gain with p = 2.9 % alone has 8.6 % as the best of four arms."""
+    steady = [
+        arm(str(seconds), dict.fromkeys(range(3), quality), train_s=seconds)
+        for quality, seconds in ((0.9, 1), (0.98, 4), (0.5, 2))
+    ]
+    last = arm("last", {0: 0.985, 1: 0.9865, 2: 0.9835}, train_s=10)
+    alone = estimate(last, steady[1])
+    assert alone.p == pytest.approx(0.029, abs=1e-3)
+    found = asked([*steady, last])
+    assert found.tests == 3 and not found.shown
 
 
 def runs(*curves, cost="train_s"):
