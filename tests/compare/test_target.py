@@ -54,6 +54,15 @@ def test_a_mean_that_falls_back_has_reached_it():
     assert reach([run(0, LUCKY)], 0.9).step == 100
 
 
+def test_a_dense_network_that_is_pruned_later_has_reached_nothing():
+    made = run(0, LUCKY)
+    phases = zip(made.points, ("dense", "dense", "sparse", "sparse"), strict=True)
+    points = tuple(dataclasses.replace(point, phase=phase) for point, phase in phases)
+    found = reach([dataclasses.replace(made, points=points)], 0.9)
+    assert (found.step, found.looked) == (300, 2)
+    assert found.costs["train_s"].mean == 300, "what the dense one cost is paid all the same"
+
+
 def test_a_miss_is_censored_and_says_how_near_it_came():
     found = reach([run(0, LUCKY), run(1, STEADY)], 0.99)
     assert found.step is None and not found.costs and len(found.short) == 2
