@@ -12,7 +12,8 @@ import random
 from billing import estimate, metered, unmetered
 
 from efficient.compare.column import OF_PARENTS
-from efficient.compare.summary import Row, rows, spread
+from efficient.compare.spread import spread
+from efficient.compare.summary import Row, rows
 from efficient.ledger.bill import Cost, Process
 from efficient.ledger.record import (
     FINISHED,

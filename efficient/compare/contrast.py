@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from efficient.compare.column import OF_PARENTS
 from efficient.compare.significance import LEVEL, Estimate, Test, apart, paired, two_sided
-from efficient.compare.summary import Row, Spread, spread
+from efficient.compare.spread import Spread, spread
+from efficient.compare.summary import Row
 
 #: Costs on which arms are set beside each other, and which of them a machine measures.
 AXES = (

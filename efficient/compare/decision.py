@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from efficient.compare.difference import baseline_of, gains, scale, share_seeds
+from efficient.compare.difference import baseline_of, gains, share_seeds
 from efficient.compare.significance import (
     LEVEL,
     Estimate,
@@ -17,7 +17,8 @@ from efficient.compare.significance import (
     paired,
     two_sided,
 )
-from efficient.compare.summary import ACCURACY, Row, spread
+from efficient.compare.spread import spread
+from efficient.compare.summary import ACCURACY, Row
 from efficient.compare.verdict import INCONCLUSIVE
 
 BETTER, WORSE = "BETTER", "WORSE"
@@ -147,4 +148,4 @@ def _deviation(row: Row, base: Row) -> float:
 
 def _values(row: Row) -> list[float]:
     """Quality by seed, more being better: points, or negative bits."""
-    return [scale(row) * value for value in row.quality.values]
+    return [row.scale * value for value in row.quality.values]

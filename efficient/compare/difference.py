@@ -11,7 +11,7 @@ from statistics import fmean
 
 from efficient.compare.column import COLUMNS
 from efficient.compare.error import CompareError
-from efficient.compare.summary import ACCURACY, BASELINE, Row
+from efficient.compare.summary import BASELINE, Row
 
 #: FLOPs and bytes are counted, not measured; a ratio this near to 1 is still no change.
 SAME = 0.005
@@ -48,7 +48,7 @@ def difference(row: Row, baseline: Row) -> Difference:
     return Difference(
         arm=row.label,
         baseline=baseline.label,
-        quality=fmean(shared) / scale(row) if shared else row.quality.mean - baseline.quality.mean,
+        quality=fmean(shared) / row.scale if shared else row.quality.mean - baseline.quality.mean,
         ratios={key: a / b for key, a, b in pairs if a is not None and b},
         same_machines=row.machines == baseline.machines,
     )
@@ -67,16 +67,11 @@ def share_seeds(row: Row, other: Row) -> bool:
     return len(set(row.seeds) & set(other.seeds)) == min(row.n, other.n)
 
 
-def scale(row: Row) -> float:
-    """What turns its quality into points of accuracy, or into bits such that more is better."""
-    return 100.0 if row.quality_name == ACCURACY else -1.0
-
-
 def gains(row: Row, other: Row) -> tuple[float, ...]:
-    """How much better a row is than another, by the seeds that both have, as `scale`."""
+    """How much better a row is than another by the seeds of both, in the unit of `Row.scale`."""
     theirs = dict(zip(other.seeds, other.quality.values, strict=True))
     mine = zip(row.seeds, row.quality.values, strict=True)
-    return tuple(scale(row) * (value - theirs[seed]) for seed, value in mine if seed in theirs)
+    return tuple(row.scale * (value - theirs[seed]) for seed, value in mine if seed in theirs)
 
 
 def times(ratio: float) -> str:

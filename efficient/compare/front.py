@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from efficient.compare.contrast import AXES, apart_by, whole
-from efficient.compare.difference import scale
 from efficient.compare.error import CompareError
 from efficient.compare.significance import LEVEL
-from efficient.compare.summary import ACCURACY, Row, Spread
+from efficient.compare.spread import Spread
+from efficient.compare.summary import ACCURACY, Row
 
 if TYPE_CHECKING:
     import numpy as np
 
 #: Draws of the seeds, and the seed of the draws.
 DRAWS, DRAWN_BY = 1000, 0
+#: Of the dearest cost, where the hypervolume ends.
+BEYOND = 10
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Front:
                  have a place, members or not
     hypervolume  area between the front and the reference: points of accuracy, or bits per unit,
                  times factors of ten of the cost; low and high: the middle 95 % of the draws
-    reference    the worst quality and the dearest cost of any single run of these arms, so that no
-                 draw lies beyond it
+    reference    the worst quality of any single run of these arms, and ten times the dearest cost
+                 of any: no draw lies beyond it, and the dearest arm counts too
     fewest       seeds of the arm that has the fewest; single: labels of arms of one seed
     absent       labels of arms without a place: their cost is unknown, or 0
     """
@@ -79,7 +81,10 @@ def front(rows: Sequence[Row], cost: str) -> Front | None:
     quality, spent = _drawn(placed)
     # The last line is of the means themselves.
     worst, dearest = _reference(placed)
-    on, area = _on(quality, spent), _area(quality, spent, scale(rows[0]) * worst, dearest)
+    on, area = (
+        _on(quality, spent),
+        _area(quality, spent, rows[0].scale * worst, dearest),
+    )
     labels = [row.label for row, _ in placed]
     edge = int(LEVEL / 2 * DRAWS)
     ordered = sorted(area[:-1].tolist())
@@ -115,7 +120,7 @@ def pareto(rows: Sequence[Row], cost: str) -> set[str]:
     known = [row for row in rows if row.cost(cost) is not None and not math.isnan(row.quality.mean)]
     if not known:
         return set()
-    quality = np.array([[scale(row) * row.quality.mean for row in known]])
+    quality = np.array([[row.scale * row.quality.mean for row in known]])
     on = _on(quality, np.array([[row.cost(cost) for row in known]]))
     return {row.label for row, member in zip(known, on[0], strict=True) if member}
 
@@ -139,8 +144,8 @@ def _drawn(placed: Sequence[tuple[Row, Spread]]) -> tuple[np.ndarray, np.ndarray
         if row.seeds not in picks:
             picks[row.seeds] = rng.integers(row.n, size=(DRAWS, row.n))
         pick = picks[row.seeds]
-        values = np.array([scale(row) * value for value in row.quality.values])
-        qualities.append(np.append(values[pick].mean(axis=1), scale(row) * row.quality.mean))
+        values = np.array([row.scale * value for value in row.quality.values])
+        qualities.append(np.append(values[pick].mean(axis=1), row.scale * row.quality.mean))
         costs.append(np.append(np.array(spent.values)[pick].mean(axis=1), spent.mean))
     return np.stack(qualities, axis=1), np.stack(costs, axis=1)
 
@@ -179,7 +184,7 @@ def _reference(placed: Sequence[tuple[Row, Spread]]) -> tuple[float, float]:
     row = placed[0][0]
     values = [value for row, _ in placed for value in row.quality.values]
     worst = min(values) if row.more_is_better else max(values)
-    return worst, max(value for _, spent in placed for value in spent.values)
+    return worst, BEYOND * max(value for _, spent in placed for value in spent.values)
 
 
 def _unit(row: Row) -> str:

@@ -15,7 +15,7 @@ from efficient.compare.contrast import whole
 from efficient.compare.decision import estimate
 from efficient.compare.front import Front
 from efficient.compare.significance import LEVEL, Test, paired, two_sided
-from efficient.compare.summary import ACCURACY, Row, quality_name
+from efficient.compare.summary import Row, quality_name, scale
 from efficient.compare.target import curve
 from efficient.ledger.record import Point, Record
 
@@ -44,9 +44,7 @@ class Returns:
     @property
     def gain(self) -> float:
         """In points of accuracy or in bits."""
-        if self.quality_name == ACCURACY:
-            return 100 * (self.end - self.start)
-        return self.start - self.end
+        return scale(self.quality_name) * (self.end - self.start)
 
 
 def along_front(rows: Sequence[Row], front: Front, test: Test = paired) -> Returns | None:
@@ -57,7 +55,7 @@ def along_front(rows: Sequence[Row], front: Front, test: Test = paired) -> Retur
     by_label = {row.label: row for row in rows}
     line = [by_label[label] for label in front.members]
     costs = [spent.mean for row in line if (spent := whole(row, front.cost))]
-    cut = _cut(costs, [row.quality.mean for row in line])
+    cut = _cut(costs, [row.scale * row.quality.mean for row in line])
     if cut is None:
         return None
     before, last = line[cut], line[-1]
@@ -94,7 +92,7 @@ def along_curve(
     cost, amounts = spent
     scores = [[c[step][1] for c in curves] for step in steps]
     means = [statistics.fmean(values) for values in scores]
-    cut = _cut(amounts, means)
+    cut = _cut(amounts, [scale(name) * mean for mean in means])
     if cut is None:
         return None
     differences = [b - a for a, b in zip(scores[cut], scores[-1], strict=True)]
@@ -114,13 +112,14 @@ def along_curve(
 def _cut(costs: Sequence[float], qualities: Sequence[float]) -> int | None:
     """The last point that cost at most half of the end, if less than half of the gain is after it.
 
-    None also where there is no such point, or no gain from it to the end.
+    qualities: more being better. None also where there is no such point, or no gain from it to the
+    end.
     """
     cut = max((i for i, cost in enumerate(costs) if cost <= costs[-1] / 2), default=None)
     if not cut:
         return None
     after, all_of_it = qualities[-1] - qualities[cut], qualities[-1] - qualities[0]
-    return cut if 0 < after / all_of_it < 1 / 2 else None
+    return cut if 0 < after < all_of_it / 2 else None
 
 
 def _spent(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from efficient.compare.error import CompareError
-from efficient.compare.summary import Spread, spread
+from efficient.compare.spread import Spread, spread
 
 #: Chance of a false positive that is taken, and of a true one that is wanted.
 LEVEL, POWER = 0.05, 0.8

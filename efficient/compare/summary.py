@@ -19,6 +19,7 @@ from efficient.compare.error import CompareError
 from efficient.compare.lineage import lineage, total
 from efficient.compare.outlay import Arm, Outlay, Search, arm_of, outlays, searches
 from efficient.compare.provenance import outdated, provenance
+from efficient.compare.spread import Spread, spread
 from efficient.ledger.notation import POINT, tuned_for
 from efficient.ledger.record import FINISHED, Machine, Parent, Record, Score
 
@@ -27,15 +28,6 @@ ACCURACY = "accuracy"
 #: Fields of a configuration in which runs of one arm may differ: the seed, two labels, and the
 #: run whose outputs are compared with after training.
 _NOT_ASKED = ("seed", "preset", "arm", "reference")
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Values by seed, their mean and their sample standard deviation (`None` for one seed)."""
-
-    mean: float
-    sd: float | None
-    values: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -87,6 +79,11 @@ class Row:
     @property
     def more_is_better(self) -> bool:
         return self.quality_name == ACCURACY
+
+    @property
+    def scale(self) -> float:
+        """What turns its quality into points of accuracy, or bits such that more is better."""
+        return scale(self.quality_name)
 
     @property
     def at_budget(self) -> bool:
@@ -155,16 +152,14 @@ def quality_name(record: Record) -> str:
     return "bits/byte" if bytes_are_units else "bits/token"
 
 
+def scale(quality_name: str) -> float:
+    """As `Row.scale`."""
+    return 100.0 if quality_name == ACCURACY else -1.0
+
+
 def scored(score: Score, name: str) -> float:
     """A score as quality of that name: a fraction for accuracy, else bits per unit."""
     return score.accuracy if name == ACCURACY else score.loss / math.log(2)
-
-
-def spread(values: Iterable[float]) -> Spread:
-    """Mean and sample standard deviation of at least one value."""
-    values = tuple(values)
-    mean = math.fsum(values) / len(values)
-    return Spread(mean, statistics.stdev(values) if len(values) > 1 else None, values)
 
 
 def _row(

@@ -3,8 +3,9 @@
 Never by the first time that a run happens to touch it: the more often one looks, the earlier that
 is. An arm has reached the target at the first evaluation step, of those that all its seeds have, at
 which the mean over its seeds has: the rule of a pre-declared step, as airbench and modded-nanogpt
-have it. Its cost is what its runs had spent at that step, with all that their parents cost. An arm
-that never does is censored: it would have cost more than it spent. Test is never looked at.
+have it. Only steps of the last phase count: earlier ones trained another network. Its cost is what
+its runs had spent at that step, with all that their parents cost. An arm that never does is
+censored: it would have cost more than it spent. Test is never looked at.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from dataclasses import dataclass
 from efficient.compare.error import CompareError
 from efficient.compare.lineage import lineage, total
 from efficient.compare.significance import Estimate, sooner
-from efficient.compare.summary import ACCURACY, Spread, quality_name, scored, spread
+from efficient.compare.spread import Spread, spread
+from efficient.compare.summary import ACCURACY, quality_name, scored
 from efficient.ledger.record import INTERRUPTED, Point, Record
 
 #: What a curve knows at each step.
@@ -103,8 +105,16 @@ def reach(
 
 
 def curve(run: Record, name: str) -> dict[int, tuple[Point, float]]:
-    """By step, each point of a run that was evaluated, and its quality of that name."""
-    return {p.step: (p, scored(p.validation, name)) for p in run.points if p.validation}
+    """By step, each evaluated point of a run's last phase, and its quality of that name.
+
+    What an earlier phase trained was another network: a dense one that was to be pruned, say.
+    """
+    last = next((point.phase for point in reversed(run.points) if point.validation), "")
+    return {
+        p.step: (p, scored(p.validation, name))
+        for p in run.points
+        if p.validation and p.phase == last
+    }
 
 
 def arms(records: Sequence[Record]) -> list[list[Record]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from efficient.compare.error import CompareError
 from efficient.compare.significance import LEVEL, Estimate, detectable, equivalent, paired
-from efficient.compare.summary import spread
+from efficient.compare.spread import spread
 
 REPRODUCED = "REPRODUCED"
 DIRECTION_ONLY = "DIRECTION_ONLY"

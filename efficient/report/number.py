@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 
 from efficient.compare.column import Column
-from efficient.compare.summary import ACCURACY, Row, Spread
+from efficient.compare.spread import Spread
+from efficient.compare.summary import ACCURACY, Row
 
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from efficient.compare.comparison import workloads
 from efficient.compare.difference import gains
-from efficient.compare.summary import Row, rows, spread
+from efficient.compare.spread import spread
+from efficient.compare.summary import Row, rows
 from efficient.compare.verdict import judge_direction
 from efficient.ledger.record import Record
 from efficient.report.layout import Cell, Table

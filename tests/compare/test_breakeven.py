@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from efficient.compare.breakeven import break_even, said
-from efficient.compare.summary import rows, spread
+from efficient.compare.spread import spread
+from efficient.compare.summary import rows
 
 BASELINE = rows([record()])[0]
 

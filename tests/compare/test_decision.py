@@ -6,11 +6,14 @@ import math
 import numpy as np
 import pytest
 from fabrication import record, records
+from hypothesis import given
+from hypothesis import strategies as st
 
 from efficient.compare.decision import BETTER, WORSE, decide
 from efficient.compare.sequential import sequential
 from efficient.compare.significance import detectable, paired, welch
-from efficient.compare.summary import rows, spread
+from efficient.compare.spread import spread
+from efficient.compare.summary import rows
 from efficient.compare.verdict import INCONCLUSIVE
 
 TEMPLATE = rows([record()])[0]
@@ -99,3 +102,61 @@ def test_looking_after_every_seed_asks_for_more():
     other = arm("wide", tuple(90 + gains))
     planned, looked = (decide([made, other], test)[0] for test in (paired, sequential))
     assert looked.p > planned.p and looked.low < planned.low < planned.gain == looked.gain
+
+
+# -- one result, one word --------------------------------------------------------------------------
+
+#: Hundredths of a point, by seed.
+QUALITIES = st.lists(st.tuples(*[st.integers(8900, 9300)] * 2), min_size=1, max_size=8)
+TURNED = {BETTER: WORSE, WORSE: BETTER, INCONCLUSIVE: INCONCLUSIVE}
+
+
+def sides(qualities):
+    return [tuple(q / 100 for q in side) for side in zip(*qualities, strict=True)]
+
+
+def word(mine, theirs, test, first_seed=0):
+    made = [arm("baseline", theirs), arm("other", mine, first_seed=first_seed)]
+    return decide(made, test)[0].word
+
+
+@pytest.mark.parametrize("first_seed", [0, 100], ids=["same seeds", "other seeds"])
+@pytest.mark.parametrize("test", [paired, sequential])
+@given(QUALITIES)
+def test_exchanged_arms_have_the_opposite_word(first_seed, test, qualities):
+    mine, theirs = sides(qualities)
+    there = word(mine, theirs, test, first_seed)
+    assert there in TURNED
+    assert word(theirs, mine, test, first_seed) == TURNED[there]
+
+
+@given(QUALITIES, st.randoms())
+def test_no_word_depends_on_the_order_of_the_seeds(qualities, random):
+    order = random.sample(range(len(qualities)), len(qualities))
+    mine, theirs = sides(qualities)
+    made = [arm("baseline", theirs), arm("other", mine)]
+    turned = [
+        dataclasses.replace(
+            row,
+            seeds=tuple(row.seeds[i] for i in order),
+            quality=spread(row.quality.values[i] for i in order),
+        )
+        for row in made
+    ]
+    before = decide(made)[0].word
+    assert decide(turned)[0].word == decide([made[0], turned[1]])[0].word == before
+
+
+@given(QUALITIES)
+def test_what_is_better_has_its_whole_interval_above_nothing(qualities):
+    """The converse need not hold: beside many arms, an interval alone decides nothing."""
+    mine, theirs = sides(qualities)
+    found = decide([arm("baseline", theirs), arm("other", mine)])[0]
+    words = {BETTER: found.low > 0, WORSE: found.high < 0}
+    assert found.word == next((one for one, holds in words.items() if holds), INCONCLUSIVE)
+
+
+def test_the_order_of_the_records_is_not_that_of_the_looks():
+    made = [record(arm=a, seed=s) for s in range(5) for a in ("baseline", "pruned")]
+    turned = sorted(made, key=lambda one: -one.seed)
+    assert decide(rows(made), sequential) == decide(rows(turned), sequential)

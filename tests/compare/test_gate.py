@@ -16,7 +16,8 @@ from efficient.compare.note import notes
 from efficient.compare.outlay import AXES, Outlay
 from efficient.compare.sequential import sequential
 from efficient.compare.significance import LEVEL
-from efficient.compare.summary import rows, spread
+from efficient.compare.spread import spread
+from efficient.compare.summary import rows
 from efficient.compare.verdict import INCONCLUSIVE
 
 TEMPLATE = rows([record()])[0]

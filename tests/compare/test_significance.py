@@ -14,6 +14,7 @@ from statsmodels.stats.power import TTestPower
 
 from efficient.compare.error import CompareError
 from efficient.compare.significance import (
+    apart,
     bootstrap,
     detectable,
     discordant,
@@ -21,6 +22,7 @@ from efficient.compare.significance import (
     holm,
     paired,
     sooner,
+    two_sided,
     welch,
 )
 
@@ -37,6 +39,14 @@ def test_welch_is_scipys(first, second):
     assert found.p == pytest.approx(one_sided.pvalue)
     interval = theirs.confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+@given(some, some)
+def test_two_sided_tests_are_scipys(first, second):
+    assume(len(set(first)) > 1 and len(set(second)) > 1)
+    theirs = stats.ttest_ind(first, second, equal_var=False).pvalue
+    assert apart(first, second).p == pytest.approx(theirs)
+    assert two_sided(paired, first).p == pytest.approx(stats.ttest_1samp(first, 0).pvalue)
 
 
 def test_sides_that_do_not_vary_have_no_test():

@@ -11,7 +11,8 @@ from fabrication import MACHINE, record, records
 
 from efficient.compare.error import CompareError
 from efficient.compare.note import notes
-from efficient.compare.summary import config_changes, describe, rows, spread
+from efficient.compare.spread import spread
+from efficient.compare.summary import config_changes, describe, rows
 from efficient.ledger.record import Parent, Score
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from efficient.compare.error import CompareError
+from efficient.compare.significance import LEVEL, Estimate
 from efficient.compare.verdict import (
     DIRECTION_ONLY,
     INCONCLUSIVE,
@@ -90,3 +91,56 @@ def test_a_verdict_is_one_line():
     assert str(judge_direction((0.9, 1.0, 1.1), 1.0)) == (
         "REPRODUCED: +1 [0.752, 1.25], p = 0.0017, n = 3"
     )
+
+
+# -- one result, one word --------------------------------------------------------------------------
+
+numbers = st.floats(-10, 10) | st.just(math.nan)
+estimates = st.builds(
+    Estimate,
+    effect=st.floats(-10, 10),
+    p=st.floats(0, 1) | st.just(math.nan),
+    low=numbers | st.just(-math.inf),
+    high=numbers | st.just(math.inf),
+    size=st.integers(2, 9),
+)
+
+
+def conditions(found: Estimate) -> dict[str, bool]:
+    """What docs/verdicts.md says of each word, for a published effect of 1, by itself."""
+    shown = found.p < LEVEL
+    return {
+        REPRODUCED: shown and 0.5 <= found.effect <= 2,
+        DIRECTION_ONLY: shown,
+        NOT_REPRODUCED: found.high < 0.5,
+        INCONCLUSIVE: True,
+    }
+
+
+@given(estimates)
+def test_any_estimate_has_the_first_word_that_holds_of_it(estimate):
+    found = judge_direction((0.1, 0.2), 1.0, test=lambda differences: estimate)
+    assert found.word == next(word for word, holds in conditions(estimate).items() if holds)
+
+
+@given(some, st.randoms())
+def test_no_word_depends_on_the_order_of_the_pairs(differences, random):
+    shuffled = random.sample(differences, len(differences))
+    assert judge_direction(shuffled, 1.0).word == judge_direction(differences, 1.0).word
+    assert judge_same(shuffled, 1.0).word == judge_same(differences, 1.0).word
+
+
+@given(some, st.integers(1, 5000).map(lambda n: n / 1000))
+def test_sameness_has_no_direction(differences, margin):
+    turned = judge_same([-one for one in differences], margin)
+    assert turned.word == judge_same(differences, margin).word
+
+
+@given(some, st.integers(1, 5000).map(lambda n: n / 1000))
+def test_what_is_the_same_is_not_also_something_else(differences, margin):
+    found = judge_same(differences, margin)
+    inside = -margin < found.low and found.high < margin
+    outside = found.high < -margin or found.low > margin
+    words = {REPRODUCED: inside, NOT_REPRODUCED: outside, INCONCLUSIVE: not (inside or outside)}
+    assume(min(abs(abs(edge) - margin) for edge in (found.low, found.high)) > 1e-9)
+    assert [word for word, holds in words.items() if holds] == [found.word]

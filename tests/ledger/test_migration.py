@@ -28,8 +28,10 @@ def plain():
 def test_record_of_schema_1_keeps_every_value(plain):
     assert plain["schema"] == 1
     read = to_dict(read_record(OLD))
-    for name in plain.keys() - {"schema", "cost", "points", "machine"}:
+    for name in plain.keys() - {"schema", "cost", "points", "machine", "scores"}:
         assert read[name] == plain[name]
+    for split, score in plain["scores"].items():
+        assert read["scores"][split] == score | {"reason": ""}
     assert read["schema"] == SCHEMA
     for name in plain["cost"].keys() - {"unknown", "processes"}:
         assert read["cost"][name] == plain["cost"][name]

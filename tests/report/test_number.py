@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from efficient.compare.column import BY_KEY
-from efficient.compare.summary import Spread, rows
+from efficient.compare.spread import Spread
+from efficient.compare.summary import rows
 from efficient.report import number
 
 ROW = rows([record()])[0]

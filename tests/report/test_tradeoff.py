@@ -10,7 +10,8 @@ from fabrication import record
 
 from efficient.compare.column import BY_KEY
 from efficient.compare.difference import times
-from efficient.compare.summary import rows, spread
+from efficient.compare.spread import spread
+from efficient.compare.summary import rows
 from efficient.report import tradeoff
 
 LABELS = {"pruned": "magnitude @ 2x", "quantized": "magnitude @ 4x", "distilled": "random @ 4x"}
