@@ -11,20 +11,22 @@ from efficient.cli.failure import UsageError, usage
 from efficient.cli.output import console, document, say, table, warn
 from efficient.compare.column import BY_KEY
 from efficient.compare.decision import Test, decide
-from efficient.compare.error import CompareError
+from efficient.compare.folder import Folder, read
 from efficient.compare.sequential import FIRST, sequential
 from efficient.compare.significance import paired
 from efficient.compare.summary import describe, rows
 from efficient.compare.verdict import INCONCLUSIVE
-from efficient.ledger.record import FINISHED, Record
-from efficient.ledger.store import records
-from efficient.report import page
+from efficient.ledger.record import Record
 from efficient.report.export import as_json
 from efficient.report.scatter import scatter
+from efficient.report.site.build import Site, build
 from efficient.report.table import terminal, workloads
 
 if TYPE_CHECKING:
     from efficient.experiment import Experiment, Planned, Terms
+
+#: Folder of the site below that of the runs, unless another is asked for.
+SITE = "report"
 
 
 def compare(arguments: argparse.Namespace) -> int:
@@ -47,9 +49,9 @@ def compare(arguments: argparse.Namespace) -> int:
     else:
         experiment.run(asked, seeds, out, arguments.data_dir, say, terms)
         found = _finished(asked, seeds, out)
-    _publish(
-        found, out, asked.title, [], arguments, sequential if arguments.until_decided else paired
-    )
+    test = sequential if arguments.until_decided else paired
+    folder = Folder(tuple(found), tuple(rows(found)), (), {})
+    _publish(folder, out / SITE, asked.title, arguments, test)
     return 0
 
 
@@ -108,12 +110,8 @@ def _finished(asked: Experiment, seeds: int | None, out: Path) -> list[Record]:
 def report(arguments: argparse.Namespace) -> int:
     """Report every finished run below a folder."""
     folder = Path(arguments.directory)
-    found, complaints = records(folder)
-    if not any(record.status == FINISHED for record in found):
-        why = f": {complaints[0]}" if complaints else ""
-        raise CompareError(f"{folder} holds no finished run; train some with --out {folder}{why}")
     title = arguments.title or folder.resolve().name
-    _publish(found, Path(arguments.out or folder), title, complaints, arguments)
+    _publish(read(folder), Path(arguments.out or folder / SITE), title, arguments)
     return 0
 
 
@@ -165,31 +163,40 @@ def _dry_run(planned: Sequence[Planned], as_document: bool) -> None:
 
 
 def _publish(
-    found: Sequence[Record],
+    found: Folder,
     out: Path,
     title: str,
-    complaints: Sequence[str],
     arguments: argparse.Namespace,
     test: Test = paired,
 ) -> None:
-    """The page on disk; tables, plots and verdicts on stdout. test: that decides."""
-    made = rows(found)
-    path = page.write(found, out, title, complaints, arguments.clock, test)
+    """The site on disk; tables, plots and verdicts on stdout. test: that decides."""
+    made = Site(
+        records=found.records,
+        rows=found.rows,
+        title=title,
+        complaints=found.complaints,
+        latencies=found.latencies,
+        clock=arguments.clock,
+        test=test,
+        figures=getattr(arguments, "figures", False),
+        tell=say,
+    )
+    path = build(made, out)
     if arguments.json:
         document(
             {
                 "title": title,
                 "page": str(path),
-                **as_json(made, test),
-                "complaints": complaints,
+                **as_json(found.rows, test),
+                "complaints": found.complaints,
             }
         )
         return
-    devices = dict.fromkeys(describe(record.machine) for record in found)
-    print(f"{title}: {len(found)} runs on {'; '.join(devices)}\n")
-    terminal(made, console(), arguments.clock, test)
-    for here in workloads(made).values():
+    devices = dict.fromkeys(describe(record.machine) for record in found.records)
+    print(f"{title}: {len(found.records)} runs on {'; '.join(devices)}\n")
+    terminal(found.rows, console(), arguments.clock, test)
+    for here in workloads(found.rows).values():
         print(f"\n{here[0].workload}: {scatter(here, BY_KEY['flops_executed'])}")
-    for text in complaints:
+    for text in found.complaints:
         warn(text)
     print(f"\npage: {path}")

@@ -87,17 +87,18 @@ class Row:
         return self.costs[key].mean if key in self.costs else None
 
 
-def rows(records: Sequence[Record]) -> list[Row]:
+def rows(records: Sequence[Record], others: Sequence[Record] = ()) -> list[Row]:
     """One row for each (workload, arm, model) with finished runs; baselines first.
 
-    Of several finished runs of one seed the latest counts, and a note says so.
+    Of several finished runs of one seed the latest counts, and a note says so. `others` are records
+    among which parents are looked for, too.
 
     Raises:
         CompareError: runs of one workload saw different data, or runs of one arm differ in more
             than the seed; the message names both runs and the first field that differs.
     """
     finished = [r for r in records if r.status == FINISHED]
-    by_id = {r.run_id: r for r in finished}
+    by_id = {r.run_id: r for r in (*others, *finished) if r.status == FINISHED}
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     first_of: dict[str, Record] = {}
     for record in sorted(finished, key=lambda r: (r.started_utc, r.run_id)):

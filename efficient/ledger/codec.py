@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import sys
 import types
@@ -36,8 +37,7 @@ def from_dict(kind: Any, value: Any, where: str = "record") -> Any:
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise RecordError(f"{where}: expected an object, found {type(value).__name__}")
-        hints = typing.get_type_hints(kind)
-        names = {f.name: f for f in dataclasses.fields(kind)}
+        hints, names = _fields(kind)
         if unknown := sorted(set(value) - set(names)):
             raise RecordError(f"{where}: unknown field {unknown[0]!r}; is it of a newer version?")
         for name, f in names.items():
@@ -46,6 +46,12 @@ def from_dict(kind: Any, value: Any, where: str = "record") -> Any:
                 raise RecordError(f"{where}: field {name!r} is missing; the file is damaged")
         return kind(**{k: from_dict(hints[k], v, f"{where}.{k}") for k, v in value.items()})
     return _from_plain(kind, value, where)
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Types and fields of a dataclass by name; resolving the types is what takes time."""
+    return typing.get_type_hints(kind), {f.name: f for f in dataclasses.fields(kind)}
 
 
 def _from_plain(kind: Any, value: Any, where: str) -> Any:
