@@ -72,11 +72,15 @@ def _arm(
         model=row.model,
         series=looks[method(row.label)],
         word=decision.word if decision and decision.seeds > 1 else "",
-        said=said.removeprefix(prefix) or _reference(row),
+        said=_capital(said.removeprefix(prefix)) or _reference(row),
         proved=proof(row, rows) or "",
         runs=tuple(zip(row.seeds, map(stem, row.run_ids), strict=True)),
         changes=tuple((name, _value(was), _value(now)) for name, (was, now) in changes.items()),
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _value(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,7 @@ class Section:
     lines: tuple[Line, ...]
     chart: chart.Chart | None
     data: dict[str, Any]
+    counts: str
     spoken: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -98,9 +100,20 @@ def section(
         lines=tuple(_line(row, rows, looks, words.get(row.label), listed) for row in rows),
         chart=picture.picture(rows, values, looks),
         data=plotted.data(rows, values, looks, words),
+        counts=_counts(decisions),
         spoken=tuple(verdicts.values()),
         notes=tuple(notes),
     )
+
+
+def _counts(decisions: Sequence[Decision]) -> str:
+    """`Verdicts: 1 better, 4 worse, 30 inconclusive`."""
+    words = Counter(_word(one) for one in decisions)
+    return f"Verdicts: {', '.join(f'{count} {word}' for word, count in words.items())}"
+
+
+def _word(decision: Decision) -> str:
+    return decision.word.lower() if decision.seeds > 1 else "one seed"
 
 
 def _line(
@@ -113,7 +126,7 @@ def _line(
     baseline = baseline_of(row, rows)
     gap = difference(row, baseline) if baseline else None
     change = number.quality_change(row, gap.quality.mean) if gap else ""
-    word = "" if decision is None else decision.word.lower() if decision.seeds > 1 else "one seed"
+    word = _word(decision) if decision else ""
     ratios = gap.ratios if gap else {}
     return Line(
         row=row,

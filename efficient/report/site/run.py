@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from efficient.compare.clock import RULES, bounds, seconds
+from efficient.compare.column import BY_KEY
 from efficient.compare.summary import describe
 from efficient.ledger.record import FINISHED, LAPS, Record, Score
 from efficient.report import number
@@ -197,10 +198,11 @@ def _processes(record: Record) -> Table:
 
 
 def _unknown(record: Record) -> list[tuple[str, str]]:
-    """Fields of the bill that are unknown, by their reason."""
+    """Unknown fields that are no column of the bill, by their reason."""
     names: dict[str, list[str]] = {}
     for name, reason in record.cost.unknown.items():
-        names.setdefault(reason, []).append(name)
+        if name not in BY_KEY:
+            names.setdefault(reason, []).append(name)
     return [(", ".join(found), reason) for reason, found in names.items()]
 
 

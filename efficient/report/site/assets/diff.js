@@ -59,7 +59,7 @@
       .map(([name, one, other]) => [name, one[0], other[0], ratio(one[1], other[1])]);
     const heads = [a, b].map((run, i) => link(state[i ? "b" : "a"], `${run.arm}, seed ${run.about.seed}`));
     return [
-      table("About", ["", ...heads], fields("about")),
+      table("About", ["what", ...heads], fields("about")),
       table("Configuration", ["field", ...heads.map(copy)], fields("fields")),
       table("Scores", ["score", ...heads.map(copy), "second / first"], amounts("scores")),
       table("Costs", ["cost", ...heads.map(copy), "second / first"], amounts("costs")),

@@ -82,6 +82,10 @@ efficient.start = function (found) {
     const width = Math.max(280, place.clientWidth);
     const log = state.log !== "no";
     const drawn = efficient.plot(data, axis, arms, { log, width });
+    drawn.addEventListener("input", () => drawn.classList.toggle("near", Boolean(drawn.value)));
+    drawn.addEventListener("click", (event) => {
+      if (drawn.value && !event.target.closest("a")) location.href = drawn.value.href;
+    });
     place.replaceChildren(drawn);
     efficient.walk(drawn);
     const free = arms.filter((arm) => log && arm.costs[axis.key]?.[0] === 0).map((arm) => arm.label);
@@ -115,10 +119,16 @@ efficient.start = function (found) {
 
 // The marks of a plot are one stop of the tabulator; arrows go from one to the next by cost.
 efficient.walk = function (drawn) {
+  // A group has no role that a name could belong to; the drawing has a name, and each mark.
+  for (const group of drawn.querySelectorAll("g[aria-label]")) group.removeAttribute("aria-label");
   const marks = [...drawn.querySelectorAll("a")];
   const place = (mark) => mark.getBoundingClientRect().left;
   marks.sort((a, b) => place(a) - place(b));
-  marks.forEach((mark, i) => mark.setAttribute("tabindex", i ? "-1" : "0"));
+  marks.forEach((mark, i) => {
+    mark.setAttribute("tabindex", i ? "-1" : "0");
+    mark.setAttribute("aria-label", mark.firstChild.getAttribute("aria-label"));
+    mark.firstChild.removeAttribute("aria-label");
+  });
   drawn.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
     const here = marks.indexOf(document.activeElement);

@@ -3,17 +3,21 @@
 
 // places: arms with their cost on the axis. Returns an SVG element.
 efficient.plot = function (data, axis, arms, { log, width }) {
-  const ink = (name) => (name === "text" ? "currentColor" : `var(--${name})`);
+  const ink = (name) => `var(--${name})`;
   const { means, points } = efficient.placed(data, axis, arms, log);
   const names = Object.keys(data.series);
   const percent = d3.format(".4~g");
   const y = {
     label: `${data.title}, ${data.more ? "more" : "less"} is better`,
     labelArrow: "none",
-    nice: true,
+    domain: d3.extent([...means, ...points], (d) => d.y),
+    insetTop: 14,
+    insetBottom: 14,
     tickFormat: (v) => (data.percent ? `${percent(100 * v)} %` : percent(v)),
     ticks: 6,
   };
+  const ticks = efficient.ticks([...means, ...points], log, width);
+  const front = efficient.front(means, data.more);
   const lined = means.filter((d) => d.label !== d.series);
   return Plot.plot({
     width,
@@ -26,26 +30,28 @@ efficient.plot = function (data, axis, arms, { log, width }) {
     style: { fontFamily: "inherit", fontSize: "12px", background: "transparent", overflow: "visible" },
     x: {
       type: log ? "log" : "linear",
-      label: `${axis.title}${log ? ", logarithmic" : ""}`,
-      labelArrow: "none",
-      ticks: efficient.ticks(means, log, width),
-      tickFormat: (v) => efficient.tick(v, axis.unit),
-      insetLeft: 12,
-      insetRight: 12,
+      axis: null,
+      domain: d3.extent([...means, ...points], (d) => d.x),
+      insetLeft: 14,
+      insetRight: 14,
     },
     y,
     color: { domain: names, range: names.map((name) => ink(data.series[name][0])) },
     symbol: { domain: names, range: names.map((name) => efficient.symbol(data.series[name][1])) },
     marks: [
-      Plot.gridX({ ticks: efficient.ticks(means, log, width), stroke: "var(--line)", strokeOpacity: 1 }),
+      Plot.gridX(ticks, { stroke: "var(--line)", strokeOpacity: 1 }),
+      Plot.axisX(ticks, {
+        text: (v) => efficient.tick(v, axis.unit), label: `${axis.title}${log ? ", logarithmic" : ""}`, labelArrow: "none",
+      }),
       Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1, ticks: 6 }),
-      Plot.line(efficient.front(means, data.more), { x: "x", y: "y", curve: "step-after", strokeOpacity: 0.4, strokeWidth: 1.2 }),
+      Plot.line(front, { x: "x", y: "y", curve: "step-after", strokeOpacity: 0.4, strokeWidth: 1.2 }),
       Plot.line(lined, { x: "x", y: "y", z: "series", sort: "x", stroke: "series", strokeOpacity: 0.45, strokeWidth: 1.2 }),
       efficient.dots(points, data.series, ink),
-      Plot.ruleX(means.filter((d) => d.y1 !== null), { x: "x", y1: "y1", y2: "y2", stroke: "series", strokeWidth: 1.4 }),
-      Plot.ruleY(means.filter((d) => d.x1 !== null), { y: "y", x1: "x1", x2: "x2", stroke: "series", strokeWidth: 1.4 }),
+      Plot.ruleX(means.filter((d) => d.y1 !== null), { x: "x", y1: "y1", y2: "y2", stroke: "series", strokeWidth: 1.2, strokeOpacity: 0.7, clip: true }),
+      Plot.ruleY(means.filter((d) => d.x1 !== null), { y: "y", x1: "x1", x2: "x2", stroke: "series", strokeWidth: 1.2, strokeOpacity: 0.35, clip: true }),
       Plot.dot(means, { x: "x", y: "y", fill: "series", symbol: "series", r: 5.5, stroke: "var(--ground)", strokeWidth: 1, href: "href", ariaLabel: "name", className: "means" }),
-      Plot.tip([...means, ...points], Plot.pointer({ x: "x", y: "y", title: "said", fill: "var(--card)", maxRadius: 30, lineWidth: 26, textPadding: 10 })),
+      efficient.names(means, front),
+      Plot.tip([...means, ...points], Plot.pointer({ x: "x", y: "y", title: "said", fill: "var(--card)", maxRadius: 30, lineWidth: 26, lineHeight: 1.35, textPadding: 10, stroke: "var(--quiet)" })),
     ],
   });
 };
@@ -77,6 +83,7 @@ efficient.placed = function (data, axis, arms, log) {
       });
     });
   }
+  means.sort((a, b) => (a.label === "baseline") - (b.label === "baseline")); // on top of the others
   return { means, points };
 };
 
@@ -102,6 +109,29 @@ efficient.dots = function (points, series, ink) {
   };
 };
 
+// Names beside the marks of the baseline and of the front, where there is room for them.
+efficient.names = function (means, front) {
+  const wanted = [...means.filter((d) => d.label === "baseline"), ...front.filter((d) => d.label !== "baseline")];
+  return (_index, scales, _channels, { width, marginRight }) => {
+    const group = d3.create("svg:g").attr("fill", "currentColor").attr("text-anchor", "start").attr("aria-hidden", "true");
+    const places = means.map((d) => [scales.x(d.x), scales.y(d.y)]);
+    const taken = places.map(([x, y]) => [x - 5, y - 5, x + 5, y + 5]);
+    const free = (box) => taken.every((other) => box[0] > other[2] || box[2] < other[0] || box[1] > other[3] || box[3] < other[1]);
+    for (const d of wanted.slice(0, 30)) {
+      const [x, y] = [scales.x(d.x), scales.y(d.y)];
+      const wide = 6.4 * d.label.length;
+      const boxes = [[x + 9, y - 20], [x + 9, y + 6], [x - 9 - wide, y - 20], [x - 9 - wide, y + 6]]
+        .map(([left, top]) => [left, top, left + wide, top + 14])
+        .filter((box) => box[2] < width - marginRight + 20 && box[0] > 66 && free(box));
+      if (!boxes.length) continue;
+      taken.push(boxes[0]);
+      group.append("text").attr("x", boxes[0][0]).attr("y", boxes[0][1] + 11).text(d.label)
+        .attr("paint-order", "stroke").attr("stroke", "var(--card)").attr("stroke-width", 3);
+    }
+    return group.node();
+  };
+};
+
 // Outlines of the shapes as the page has them, at the size that Plot asks for.
 efficient.symbol = function (name) {
   return { draw(context, size) { efficient.trace(context, efficient.shapes[name], Math.sqrt(size / 95)); } };
@@ -118,10 +148,11 @@ efficient.trace = function (context, corners, scale) {
 };
 
 // Round numbers: on a logarithmic axis 1, 2 and 5 where there is room, else what the scale says.
-efficient.ticks = function (means, log, width) {
+efficient.ticks = function (drawn, log, width) {
   const room = Math.max(3, Math.floor(width / 110));
-  if (!log || !means.length) return room;
-  const [low, high] = d3.extent(means, (d) => d.x);
+  if (!drawn.length) return [];
+  const [low, high] = d3.extent(drawn, (d) => d.x);
+  if (!log || low === high) return low === high ? [low] : d3.ticks(low, high, room);
   const powers = d3.range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1);
   const inside = (steps) => powers.flatMap((p) => steps.map((s) => s * 10 ** p)).filter((v) => v >= low * 0.999 && v <= high * 1.001);
   for (const steps of [[1, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]]) {
