@@ -12,7 +12,7 @@ from efficient.compare.summary import Row, rows
 from efficient.ledger.benchmark import Benchmark
 from efficient.ledger.codec import RecordError, from_dict
 from efficient.ledger.record import FINISHED, Record
-from efficient.ledger.store import read_json, records
+from efficient.ledger.store import RECORD, RECORDS, read_json, records
 
 #: What `efficient bench --json` says, kept beside the records: one benchmark, or several by name.
 BENCHMARK = "benchmark.json"
@@ -63,9 +63,13 @@ def read(directory: Path | str) -> Folder:
 
 
 def _apart(folder: Path, found: list[Record]) -> dict[str, list[Row]]:
-    """Rows by name of the folder directly below that holds their records."""
+    """Rows by name of the folder directly below that holds their records; none where runs of the
+    folder itself belong to none of these."""
+    inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    if (folder / RECORDS).is_file() or any((path / RECORD).is_file() for path in inside):
+        return {}
     made = {}
-    for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
+    for inner in inside:
         own = records(inner)[0]
         if group := rows(own, found):
             made[inner.name] = [

@@ -68,8 +68,6 @@ def welch(first: Sequence[float], second: Sequence[float], level: float = LEVEL)
     Raises:
         CompareError: fewer than two values on a side, or one that is not finite.
     """
-    from scipy.stats import t
-
     sides = [_finite(first, "values"), _finite(second, "values")]
     effect, size = sides[0].mean - sides[1].mean, len(first) + len(second)
     if not any(_varies(side.sd or 0.0, side.mean) for side in sides):
@@ -79,8 +77,8 @@ def welch(first: Sequence[float], second: Sequence[float], level: float = LEVEL)
         part**2 / (len(side.values) - 1) for part, side in zip(parts, sides, strict=True)
     )
     error = math.sqrt(sum(parts))
-    reach = float(t.ppf(1 - level / 2, freedom)) * error
-    p = float(t.sf(effect / error, freedom))
+    t = Student(freedom)
+    reach, p = t.ppf(1 - level / 2) * error, t.sf(effect / error)
     return Estimate(effect, p, effect - reach, effect + reach, size)
 
 
@@ -183,31 +181,39 @@ def detectable(sd: float, pairs: int, level: float = LEVEL, power: float = POWER
 
 @cache
 def _deviations(pairs: int, level: float, power: float) -> float:
-    from scipy.optimize import root_scalar
-    from scipy.stats import nct, t
+    from scipy.special import nctdtrinc
 
-    edge = t.ppf(1 - level, pairs - 1)
-
-    def lacking(effect: float) -> float:
-        return float(nct.sf(edge, pairs - 1, effect * math.sqrt(pairs))) - power
-
-    most = 2.0
-    while lacking(most) < 0:
-        most *= 2
-    return root_scalar(lacking, bracket=(0.0, most)).root
+    edge = Student(pairs - 1).ppf(1 - level)
+    return float(nctdtrinc(pairs - 1, 1 - power, edge)) / math.sqrt(pairs)
 
 
-def student(differences: Sequence[float]):
+@dataclass(frozen=True)
+class Student:
+    """Student's t; of scipy.special alone, because scipy.stats takes most of a second to import."""
+
+    freedom: float
+
+    def ppf(self, share: float) -> float:
+        from scipy.special import stdtrit
+
+        return float(stdtrit(self.freedom, share))
+
+    def sf(self, value: float) -> float:
+        from scipy.special import stdtr
+
+        return float(stdtr(self.freedom, -value))
+
+
+def student(differences: Sequence[float]) -> tuple[float, float, Student]:
     """Mean, its standard error, and Student's distribution of the mean over that error.
 
     Pairs that differ by rounding alone do not vary: their error is not a number, and so is all
     that follows from it.
     """
-    from scipy.stats import t
-
     found = _finite(differences, "pairs")
     error = (found.sd or 0.0) / math.sqrt(len(differences))
-    return found.mean, error if _varies(error, found.mean) else math.nan, t(len(differences) - 1)
+    error = error if _varies(error, found.mean) else math.nan
+    return found.mean, error, Student(len(differences) - 1)
 
 
 def _finite(values: Sequence[float], what: str) -> Spread:

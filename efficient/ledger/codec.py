@@ -10,6 +10,9 @@ import types
 import typing
 from typing import Any
 
+#: Plain types whose values need no second look.
+_EXACT = frozenset({str, int, bool})
+
 
 class RecordError(ValueError):
     """A record that cannot be read: the message names the field, the value and the remedy."""
@@ -34,6 +37,8 @@ def from_dict(kind: Any, value: Any, where: str = "record") -> Any:
     Raises:
         RecordError: a field is missing, unknown or of another type; one line names it.
     """
+    if kind in _EXACT and type(value) is kind:
+        return value  # nearly all of them
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise RecordError(f"{where}: expected an object, found {type(value).__name__}")

@@ -135,7 +135,10 @@ def _runs(site: Site, files: _Files) -> None:
         page = run.page(record, by_id, compared.get(record.run_id, ""))
         name = f"runs/{page['name']}"
         files.write(f"{name}.html", render("run.html", site=about, **page))
-        files.write(f"{name}.js", script("efficient.loaded", page["name"], difference.run(record)))
+        files.write(
+            f"{name}.js",
+            script("efficient.loaded", page["name"], difference.run(record, page["config"])),
+        )
         files.write(f"{name}.json", json.dumps(record.config, indent=1, allow_nan=False) + "\n")
         if count % _EVERY == 0:
             site.tell(f"report: {count:,} of {len(site.records):,} pages of runs")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from efficient.compare.column import COLUMNS
 from efficient.ledger.record import Record
 from efficient.report import number
 from efficient.report.site.address import stem
-from efficient.report.site.run import outline
+from efficient.report.site.run import Field
 
 
-def run(record: Record) -> dict[str, Any]:
-    """One run: `fields` by dotted name, `costs` as text, number and reason, in order of columns."""
+def run(record: Record, config: Sequence[Field]) -> dict[str, Any]:
+    """One run: `fields` by dotted name; `scores` and `costs` as a text and a number, which is None
+    where the text says why there is none. config: its lines by `run.outline`."""
     cost = record.cost
     scores = {
         f"{split} {name}": [text, value]
@@ -46,7 +48,7 @@ def run(record: Record) -> dict[str, Any]:
             else record.machine.device_kind,
             **{f"version of {name}": text for name, text in record.versions.items()},
         },
-        "fields": _dotted(record.config),
+        "fields": _dotted(config),
         "scores": scores,
         "costs": costs,
     }
@@ -57,9 +59,9 @@ def listed(record: Record) -> list[str]:
     return [stem(record.run_id), record.run_id, record.arm, f"seed {record.seed}"]
 
 
-def _dotted(config: dict[str, Any]) -> dict[str, str]:
+def _dotted(config: Sequence[Field]) -> dict[str, str]:
     found, above = {}, []
-    for field in outline(config):
+    for field in config:
         del above[field.depth :]
         above.append(field.name)
         if field.value is not None:

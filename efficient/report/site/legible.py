@@ -16,6 +16,8 @@ _HIDDEN = re.compile(
 
 def legible(text: str) -> str:
     """The text with hidden characters as `\\u202e`, cut where it is too long to read."""
+    if len(text) <= LONGEST and text.isprintable():
+        return text  # nearly all of them
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}… ({len(text):,} characters)"
     return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

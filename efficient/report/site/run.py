@@ -93,14 +93,16 @@ def laps(record: Record) -> list[Lap]:
 
 def outline(value: Any, name: str = "", depth: int = 0) -> list[Field]:
     """A configuration as lines: a field each, those of an inner object below its name."""
-    inner = list(_inner(value))
+    inner = _inner(value)
     if not inner or depth >= DEEPEST:
         return [Field(depth, name, _plain(value))]
-    if name and not any(list(_inner(v)) for _, v in inner) and isinstance(value, (list, tuple)):
-        return [Field(depth, name, ", ".join(_plain(v) for v in value))]
+    if name and isinstance(value, (list, tuple)) and not any(_inner(v) for v in value):
+        return [Field(depth, name, ", ".join(map(_plain, value)))]
     head = [Field(depth, name, None)] if name else []
     below = depth + 1 if name else depth
-    return head + [line for key, v in inner for line in outline(v, key, below)]
+    for key, part in inner:
+        head += outline(part, key, below)
+    return head
 
 
 def commands(record: Record) -> list[str]:
@@ -210,15 +212,17 @@ def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]
     return Table(title, columns, tuple(tuple(Cell(text) for text in row) for row in rows))
 
 
-def _inner(value: Any) -> Iterable[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        return ((str(name), inner) for name, inner in value.items())
+def _inner(value: Any) -> list[tuple[str, Any]]:
+    """Names and values of an object, places and values of a list; of all else none."""
+    if isinstance(value, dict):
+        return [(str(name), inner) for name, inner in value.items()]
     if isinstance(value, (list, tuple)):
-        return ((str(i), inner) for i, inner in enumerate(value))
-    return ()
+        return [(str(i), inner) for i, inner in enumerate(value)]
+    return []
 
 
 def _plain(value: Any) -> str:
+    """A value as it stands in JSON, a text without its quotes."""
     if isinstance(value, str):
         return value or "(empty)"
     try:
