@@ -48,6 +48,23 @@ die() {
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
+# Installs Debian's Chromium where there is no browser yet; the tests that need one are skipped, with
+# their reason, where that cannot be done.
+install_browser() {
+  local name
+  for name in "${EFFICIENT_CHROMIUM:-}" chromium chromium-browser google-chrome; do
+    if [ -n "$name" ] && type -P "$name" >/dev/null; then return; fi
+  done
+  if [ "$(id -u)" != 0 ] || ! type -P apt-get >/dev/null; then
+    say "no browser, and apt-get cannot be run here: tests of pages are skipped"
+    return
+  fi
+  say "installing Debian's chromium for the tests of pages"
+  export DEBIAN_FRONTEND=noninteractive
+  { apt-get update && apt-get install -y --no-install-recommends chromium; } >/dev/null 2>&1 ||
+    say "chromium could not be installed: tests of pages are skipped"
+}
+
 # -- the command line ------------------------------------------------------------------------------
 
 read_arguments() {

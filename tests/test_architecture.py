@@ -91,7 +91,7 @@ OFFENCES = [
     (wrong_arrows, "efficient.train.step", "import efficient"),
     (wrong_arrows, "efficient.train.step", "from .. import data"),
     (wrong_arrows, "efficient.train.__init__", "from ..workloads.workload import Workload"),
-    (wrong_arrows, "efficient.compare.table", "def show():\n    from ..report import page"),
+    (wrong_arrows, "efficient.compare.table", "def show():\n    from ..report import plot"),
     (wrong_arrows, "efficient.data.split", "importlib.import_module('efficient.config')"),
     (wrong_arrows, "efficient.config", "from .run import run"),
     (wrong_arrows, "efficient.attic.box", "x = 1"),
@@ -111,7 +111,7 @@ OFFENCES = [
     (bare_contractions, "efficient.models.mlp", "jax.nn.dot_product_attention(q, k, v)"),
     (outside_imports, "efficient.cli", "def f():\n    from configs import digits_mlp"),
     (outside_imports, "efficient.cli", "import experiments.quickstart"),
-    (accelerated_imports, "efficient.report.page", "def f():\n    import jax.numpy as jnp"),
+    (accelerated_imports, "efficient.report.plot", "def f():\n    import jax.numpy as jnp"),
     (accelerated_imports, "efficient.ledger.store", "from flax import nnx"),
     (overlong, "efficient.cli", "\n" * (MAX_LINES + 1)),
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from efficient.compare.column import BY_KEY
 from efficient.compare.comparison import compare as comparisons
 from efficient.compare.decision import decide
 from efficient.compare.equality import Share
-from efficient.compare.error import CompareError
+from efficient.compare.folder import Folder, read
 from efficient.compare.gate import gates
 from efficient.compare.sequential import FIRST, sequential
 from efficient.compare.significance import Test, paired
@@ -22,15 +22,17 @@ from efficient.compare.summary import describe, rows
 from efficient.compare.verdict import INCONCLUSIVE
 from efficient.ledger.codec import to_dict
 from efficient.ledger.place import is_remote
-from efficient.ledger.record import FINISHED, Record
-from efficient.ledger.store import records
-from efficient.report import page
+from efficient.ledger.record import Record
 from efficient.report.export import as_json
 from efficient.report.scatter import scatter
+from efficient.report.site.build import Site, build
 from efficient.report.table import terminal
 
 if TYPE_CHECKING:
     from efficient.experiment import Experiment, Planned, Terms
+
+#: Folder of the site below that of the runs, unless another is asked for.
+SITE = "report"
 
 
 def compare(arguments: argparse.Namespace) -> int:
@@ -55,7 +57,8 @@ def compare(arguments: argparse.Namespace) -> int:
         experiment.run(asked, seeds, out, arguments.data_dir, say, terms)
         found = _finished(asked, seeds, out)
     test, shares = sequential if arguments.until_decided else paired, taken(found, arguments)
-    _publish(found, out, asked.title, [], arguments, test, shares)
+    folder = Folder(tuple(found), tuple(rows(found)), (), {})
+    _publish(folder, out / SITE, asked.title, arguments, test, shares)
     return 0
 
 
@@ -118,13 +121,9 @@ def report(arguments: argparse.Namespace) -> int:
     """Report every finished run below a folder or prefix."""
     folder = arguments.directory
     if is_remote(folder) and not arguments.out:
-        raise UsageError(f"{folder} gets no page; give a folder for it with --out")
-    found, complaints = records(folder)
-    if not any(record.status == FINISHED for record in found):
-        why = f": {complaints[0]}" if complaints else ""
-        raise CompareError(f"{folder} holds no finished run; train some with --out {folder}{why}")
+        raise UsageError(f"{folder} gets no site; give a folder for it with --out")
     title = arguments.title or Path(folder).resolve().name
-    _publish(found, Path(arguments.out or folder), title, complaints, arguments)
+    _publish(read(folder), Path(arguments.out or Path(folder) / SITE), title, arguments)
     return 0
 
 
@@ -180,21 +179,29 @@ def _dry_run(planned: Sequence[Planned], as_document: bool) -> None:
 
 
 def _publish(
-    found: Sequence[Record],
+    found: Folder,
     out: Path,
     title: str,
-    complaints: Sequence[str],
     arguments: argparse.Namespace,
     test: Test = paired,
     shares: Sequence[Share] = (),
 ) -> None:
-    """The page on disk; tables, plots and verdicts on stdout.
+    """The site on disk; tables, plots and verdicts on stdout.
 
     test: that decides; shares: of the budget that all arms were to have.
     """
-    made = comparisons(rows(found), found, test)
-    remarks = [*complaints, *(share.said for share in shares)]
-    path = page.write(found, made, out, title, remarks, arguments.clock)
+    made = comparisons(found.rows, found.records, test)
+    site = Site(
+        records=found.records,
+        comparisons=made,
+        title=title,
+        complaints=(*found.complaints, *(share.said for share in shares)),
+        latencies=found.latencies,
+        clock=arguments.clock,
+        figures=getattr(arguments, "figures", False),
+        tell=say,
+    )
+    path = build(site, out)
     if arguments.json:
         document(
             {
@@ -204,17 +211,17 @@ def _publish(
                 "equal": [
                     to_dict(share) | {"deviation": to_dict(share.deviation)} for share in shares
                 ],
-                "complaints": complaints,
+                "complaints": found.complaints,
             }
         )
         return
-    devices = dict.fromkeys(describe(record.machine) for record in found)
-    print(f"{title}: {len(found)} runs on {'; '.join(devices)}\n")
+    devices = dict.fromkeys(describe(record.machine) for record in found.records)
+    print(f"{title}: {len(found.records)} runs on {'; '.join(devices)}\n")
     terminal(made, console(), arguments.clock)
     for one in made:
         print(f"\n{one.workload}: {scatter(one.rows, BY_KEY['flops_executed'])}")
     for share in shares:
         print(f"\nequal {share.axis}: {share.said}")
-    for text in complaints:
+    for text in found.complaints:
         warn(text)
     print(f"\npage: {path}")

@@ -137,10 +137,13 @@ def _compare(groups: Any) -> None:
 
 def _report(groups: Any) -> None:
     example = "example:\n  efficient report runs/quickstart --title Quickstart"
-    made = command(groups, "report", "compare:report", "tables and plots of finished runs", example)
+    text = "tables, verdicts and a site of finished runs"
+    made = command(groups, "report", "compare:report", text, example)
     made.add_argument("directory", metavar="DIR", help=PLACE)
-    made.add_argument("--out", metavar="DIR", help="folder that gets report/ (DIR)")
-    made.add_argument("--title", help="of the page (the name of DIR)")
+    made.add_argument("--out", metavar="SITE", help="folder of the site (DIR/report)")
+    made.add_argument("--title", help="of the site (the name of DIR)")
+    help = "figures for a paper among the exports, which takes seconds"
+    made.add_argument("--figures", action="store_true", help=help)
     add_clock(made)
     add_json(made)
 

@@ -95,11 +95,12 @@ class Row:
         return self.costs[key].mean if key in self.costs else None
 
 
-def rows(records: Sequence[Record]) -> list[Row]:
+def rows(records: Sequence[Record], others: Sequence[Record] = ()) -> list[Row]:
     """One row for each (workload, arm, model) with finished runs; baselines first.
 
     Of several finished runs of one seed the latest counts, and a note says so. Trials and attempts
-    that did not finish have no row: they are in the outlay of their arm.
+    that did not finish have no row: they are in the outlay of their arm. `others` are records among
+    which parents are looked for, too.
 
     Raises:
         CompareError: runs of one workload saw different data, or runs of one arm differ in more
@@ -107,7 +108,7 @@ def rows(records: Sequence[Record]) -> list[Row]:
     """
     finished = [r for r in records if r.status == FINISHED and not tuned_for(r.arm)]
     by_arm = searches(records)
-    by_id = {r.run_id: r for r in finished}
+    by_id = {r.run_id: r for r in (*others, *finished) if r.status == FINISHED}
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     first_of: dict[str, Record] = {}
     for record in sorted(finished, key=lambda r: (r.started_utc, r.run_id)):

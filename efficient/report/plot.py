@@ -6,9 +6,7 @@ matplotlib is imported only when a plot is drawn.
 
 from __future__ import annotations
 
-import html
 import io
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -44,28 +42,6 @@ def svg(rows: Sequence[Row], column: Column) -> str | None:
     """A whole SVG file on white ground, for a README; `None` where no arm's cost is known."""
     drawn = _draw(rows, column, "white")
     return drawn and _haloed(drawn)
-
-
-def inline_svg(rows: Sequence[Row], column: Column, key: str) -> str | None:
-    """An `<svg>` element for a page: no ground of its own, colours by the page's variables.
-
-    `key` keeps its ids apart from those of other plots. `None` where no arm's cost is known.
-    """
-    drawn = _draw(rows, column, "none")
-    if drawn is None:
-        return None
-    width, height = (72 * inches for inches in SIZE_INCHES)
-    name = html.escape(f"{rows[0].workload}: {number.quality_title(rows[0])} by {column.title}")
-    body = drawn[drawn.index(">", drawn.index("<svg")) + 1 :].strip()
-    body = re.sub(r"\s*<(metadata|style).*?</\1>", "", body, flags=re.DOTALL)
-    body = re.sub(r'\bid="', f'id="{key}-', body)
-    body = re.sub(r'href="#', f'href="#{key}-', body)
-    body = body.replace("url(#", f"url(#{key}-").replace("xlink:href", "href")
-    for name, light, _ in style.PALETTE:
-        body = body.replace(light, f"var(--{name})")
-    body = body.replace(style.TEXT, "currentColor").replace(style.LINE, "var(--line)")
-    body = body.replace("'DejaVu Sans'", "var(--font)")
-    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{name}">\n{body}'
 
 
 def render(

@@ -49,9 +49,3 @@ def looks(rows: Sequence[Row]) -> dict[str, Look]:
         found[label] = Look(colour, MARKERS[others % len(MARKERS)], letter)
         others += 1
     return found
-
-
-def variable(colour: str) -> str:
-    """The CSS variable of a colour of the palette, `currentColor` for that of the text."""
-    names = {light: f"var(--{name})" for name, light, _ in PALETTE}
-    return names.get(colour, "currentColor")

@@ -1,8 +1,7 @@
-"""Tables of a comparison as terminal text, Markdown or HTML; `layout` says which there are."""
+"""Tables of a comparison as terminal text or Markdown; `layout` says which there are."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 import rich.box
@@ -54,26 +53,6 @@ def markdown(comparisons: Sequence[Comparison], clock: str = "train") -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def to_html(table: Table) -> str:
-    """A `<figure>` with the table, scrolling by itself where it is too wide."""
-    notes = "".join(f"<p>{html.escape(note)}</p>" for note in table.footnotes)
-    caption = f"<figcaption>{html.escape(table.title)}</figcaption>"
-    if not table.columns:
-        return f"<figure>{caption}{notes}</figure>" if notes else ""
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in table.columns)
-    body = "\n".join(
-        f'<tr><th scope="row">{_html_cell(row[0])}</th>'
-        + "".join(f"<td>{_html_cell(cell)}</td>" for cell in row[1:])
-        + "</tr>"
-        for row in table.rows
-    )
-    scroll = (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(table.title)}">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
-    )
-    return f"<figure>{caption}{scroll}{notes}</figure>"
-
-
 def to_markdown(table: Table) -> str:
     """A table alone, without title and footnotes."""
     lines = [table.columns, (":--", *["--:"] * (len(table.columns) - 1))]
@@ -106,8 +85,3 @@ def plain(text: str) -> str:
     for mark in "\\`*_<>|[]":
         text = text.replace(mark, f"\\{mark}")
     return " ".join(text.split())
-
-
-def _html_cell(cell: Cell) -> str:
-    aside = f" <small>{html.escape(cell.aside)}</small>" if cell.aside else ""
-    return f"{html.escape(cell.text)}{aside}"

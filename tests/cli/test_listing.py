@@ -85,7 +85,7 @@ def test_report_prints_tables_and_writes_the_page(command, finished, tmp_path):
     done = command("report", out, "--out", tmp_path, "--title", "A title")
     assert done.code == 0
     assert "Quality" in done.out and "executed training FLOPs (logarithmic)" in done.out
-    assert "A title" in (tmp_path / "report" / "index.html").read_text()
+    assert "A title" in (tmp_path / "index.html").read_text()
     assert command("report", out, "--out", tmp_path, "--json").document["rows"][0]["arm"]
 
 

@@ -93,7 +93,7 @@ def test_report_follows_the_clock(command, runs, tmp_path):
         assert (f"clock: {clock} counts" in done.out) == (clock != "train")
     done = command(*words, "--clock", "all")
     assert "One run, several clocks" in done.out
-    assert "One run, several clocks" in (tmp_path / "report" / "table.md").read_text()
+    assert "One run, several clocks" in (tmp_path / "exports" / "tables.md").read_text()
     rows = command(*words, "--json").document["rows"]
     assert set(rows[0]["clocks"]) == set(rows[0]["clock_bounds"]) == set(RULES)
     assert command(*words, "--clock", "sundial").code == 2

@@ -38,20 +38,8 @@ def test_svg_names_every_arm_in_its_colour(drawn):
         assert f"fill: {look.colour}" in texts[label]
 
 
-def test_inline_svg_follows_the_page_and_keeps_its_ids_apart():
-    one, other = (plot.inline_svg(DIGITS, EXECUTED, key) for key in ("one", "two"))
-    ids = [set(re.findall(r'\bid="([^"]+)"', text)) for text in (one, other)]
-    assert ids[0] and ids[0].isdisjoint(ids[1])
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', one))
-    assert used and used <= ids[0]
-    assert "currentColor" in one and "var(--blue)" in one and "var(--line)" in one
-    assert not re.search(r"#[0-9a-f]{6}\b", one), "every colour follows the page"
-    assert "http" not in one and "<style" not in one
-
-
 def test_unknown_cost_draws_nothing():
     assert plot.svg(DIGITS, BY_KEY["memory_peak_bytes"]) is None
-    assert plot.inline_svg(DIGITS, BY_KEY["flops_scoring"], "p") is None, "all 0: no logarithm"
 
 
 @pytest.mark.parametrize("column", PLOTTED, ids=lambda column: column.key)
@@ -66,8 +54,6 @@ def test_looks_differ_by_colour_marker_and_letter():
     assert found["baseline"].colour == style.TEXT
     for field in ("colour", "marker", "letter"):
         assert len({getattr(look, field) for look in found.values()}) == 7
-    assert style.variable(found["arm 0"].colour) == "var(--blue)"
-    assert style.variable(style.TEXT) == "currentColor"
 
 
 # -- terminal --------------------------------------------------------------------------------------

@@ -77,8 +77,7 @@ def test_table_of_which_nothing_is_known_says_why_and_shows_no_rows():
         "steps are bound by: host",
     )
     assert reason in " ".join(printed(80).split())
-    assert "energy, CO2e unknown" in markdown(EVERYTHING) + table.to_html(energy)
-    assert "<table>" not in table.to_html(energy)
+    assert "energy, CO2e unknown" in markdown(EVERYTHING)
 
 
 def test_energy_has_its_grade_and_its_sources():
@@ -169,14 +168,6 @@ def test_markdown_has_even_rows_and_escapes_names():
     for lines in blocks:
         assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1
     assert text.count("### ") == 10 and text.endswith("\n") and not text.endswith("\n\n")
-
-
-def test_html_marks_headers_and_escapes_text():
-    text = table.to_html(
-        layout.Table("T<", ("arm", "x"), ((layout.Cell("<b>"), layout.Cell("1", "&")),))
-    )
-    assert '<th scope="row">&lt;b&gt;</th><td>1 <small>&amp;</small></td>' in text
-    assert "<figcaption>T&lt;</figcaption>" in text
 
 
 def test_no_rows_print_nothing():

@@ -1,0 +1,96 @@
+"""A folder of records, compared: together where they may be, else folder by folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from efficient.compare.error import CompareError
+from efficient.compare.summary import Row, rows
+from efficient.ledger.benchmark import Benchmark
+from efficient.ledger.codec import RecordError, from_dict
+from efficient.ledger.place import is_remote
+from efficient.ledger.record import FINISHED, Record
+from efficient.ledger.store import RECORD, RECORDS, read_json, records
+
+#: What `efficient bench --json` says, kept beside the records: one benchmark, or several by name.
+BENCHMARK = "benchmark.json"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a folder holds. complaints: a line for each file that is unfit.
+
+    latencies: median seconds of a call at batch 1, by workload and name of the arm or run.
+    """
+
+    records: tuple[Record, ...]
+    rows: tuple[Row, ...]
+    complaints: tuple[str, ...]
+    latencies: dict[tuple[str, str], float]
+
+
+def read(directory: Path | str) -> Folder:
+    """Every record below a folder. Where arms of one name differ between its own folders, each of
+    these is compared by itself, its workloads named `folder/workload`, and a complaint says so.
+
+    Raises:
+        CompareError: no run is finished, or those of one folder may not be compared.
+        StoreError: the folder does not exist.
+    """
+    folder = str(directory)
+    found, complaints = records(folder)
+    if not any(record.status == FINISHED for record in found):
+        why = f": {complaints[0]}" if complaints else ""
+        raise CompareError(f"{folder} holds no finished run; train some with --out {folder}{why}")
+    try:
+        made = rows(found)
+    except CompareError as error:
+        apart = {} if is_remote(folder) else _apart(Path(folder), found)
+        if len(apart) < 2:
+            raise
+        note = f"each folder of {folder} is compared by itself, because {error}"
+        latencies = {
+            (f"{name}/{workload}", arm): value
+            for name in apart
+            for (workload, arm), value in _latencies(Path(folder, name), complaints)
+        }
+        made = [row for group in apart.values() for row in group]
+        return Folder(tuple(found), tuple(made), (note, *complaints), latencies)
+    latencies = {} if is_remote(folder) else dict(_latencies(Path(folder), complaints))
+    return Folder(tuple(found), tuple(made), tuple(complaints), latencies)
+
+
+def _apart(folder: Path, found: list[Record]) -> dict[str, list[Row]]:
+    """Rows by name of the folder directly below that holds their records; none where runs of the
+    folder itself belong to none of these."""
+    inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    if (folder / RECORDS).is_file() or any((path / RECORD).is_file() for path in inside):
+        return {}
+    made = {}
+    for inner in inside:
+        own = records(inner)[0]
+        if group := rows(own, found):
+            made[inner.name] = [
+                dataclasses.replace(row, workload=f"{inner.name}/{row.workload}") for row in group
+            ]
+    return made
+
+
+def _latencies(folder: Path, complaints: list[str]) -> Iterator[tuple[tuple[str, str], float]]:
+    for path in sorted(folder.rglob(BENCHMARK)):
+        try:
+            for made in _benchmarks(path):
+                for latency in made.latencies:
+                    if "p50" in latency.quantiles:
+                        yield (made.workload, latency.subject), latency.quantiles["p50"]
+        except (RecordError, OSError) as error:
+            complaints.append(f"{path}: {error}")
+
+
+def _benchmarks(path: Path) -> list[Benchmark]:
+    value = read_json(path)
+    several = [value] if "subjects" in value else list(value.values())
+    return [from_dict(Benchmark, one, "benchmark") for one in several]

@@ -1,0 +1,87 @@
+"""A folder is compared as a whole where that is allowed, else each of its folders by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from fabrication import record, records
+
+from efficient.compare.error import CompareError
+from efficient.compare.folder import BENCHMARK, read
+from efficient.compare.lineage import total
+from efficient.ledger.store import write_json, write_record
+
+LATENCY = {"subject": "baseline", "task": "predict", "calls": 9, "quantiles": {"p50": 0.002}}
+MADE = {"workload": "digits", "versions": {}, "subjects": [], "latencies": [LATENCY]}
+
+
+def keep(folder, found):
+    for made in found:
+        write_record(folder / made.run_id, made)
+
+
+def other(made):
+    """The same run with another question, by the same name."""
+    config = made.config | {"train": {"steps": 7}}
+    return dataclasses.replace(made, run_id=f"{made.run_id}-other", config=config)
+
+
+def test_folders_that_may_be_compared_are_one(tmp_path):
+    keep(tmp_path / "one", [record(arm="baseline", seed=0)])
+    keep(tmp_path / "two", [record(arm="baseline", seed=1), record(arm="pruned")])
+    found = read(tmp_path)
+    assert [(row.workload, row.label, row.n) for row in found.rows] == [
+        ("digits", "baseline", 2),
+        ("digits", "pruned", 1),
+    ]
+    assert found.complaints == ()
+
+
+def test_folders_that_may_not_be_are_apart_and_a_complaint_says_why(tmp_path):
+    keep(tmp_path / "one", [record(arm="baseline")])
+    keep(tmp_path / "two", [other(record(arm="baseline")), record(arm="pruned")])
+    (tmp_path / "empty").mkdir()
+    found = read(tmp_path)
+    assert [row.workload for row in found.rows] == ["one/digits", "two/digits", "two/digits"]
+    assert len(found.records) == 3
+    assert "compared by itself, because runs" in found.complaints[0]
+    assert "config.train.steps is 1200 and 7" in found.complaints[0]
+
+
+def test_lineage_goes_across_folders_that_are_apart(tmp_path):
+    everything = records()
+    teacher = [r for r in everything if r.arm == "teacher" and r.workload == "digits"]
+    keep(tmp_path / "one", [*teacher, record(arm="baseline")])
+    keep(tmp_path / "two", [other(record(arm="baseline")), record(arm="distilled")])
+    distilled = next(row for row in read(tmp_path).rows if row.label == "distilled")
+    assert distilled.cost("flops_parents") == total(teacher, "flops_executed")
+
+
+def test_one_folder_that_may_not_be_compared_is_refused(tmp_path):
+    keep(tmp_path, [record(arm="baseline"), other(record(arm="baseline"))])
+    with pytest.raises(CompareError, match="differ in more than the seed"):
+        read(tmp_path)
+
+
+def test_folder_without_a_finished_run_is_refused(tmp_path):
+    keep(tmp_path, [dataclasses.replace(record(), status="interrupted")])
+    with pytest.raises(CompareError, match="holds no finished run; train some with --out"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_latencies_of_benchmarks_beside_the_records(tmp_path, several):
+    made = record(arm="baseline")
+    benchmark = MADE | {"machine": dataclasses.asdict(made.machine)}
+    keep(tmp_path, [made])
+    write_json(tmp_path / BENCHMARK, {"first": benchmark} if several else benchmark)
+    assert read(tmp_path).latencies == {("digits", "baseline"): 0.002}
+
+
+def test_benchmark_that_is_unfit_is_a_complaint(tmp_path):
+    keep(tmp_path, [record(arm="baseline")])
+    (tmp_path / BENCHMARK).write_text(json.dumps({"first": {"workload": "digits"}}))
+    found = read(tmp_path)
+    assert found.latencies == {} and "machine" in found.complaints[0]
