@@ -114,6 +114,9 @@ def test_what_commands_a_terminal_is_shown_as_its_escape(command, tmp_path):
     write_record(tmp_path, hostile)
     done = command("query", "select arm from runs", tmp_path)
     assert "\\x1b[2J[red]red\\nnext\\u202e" in done.out
+    hostile = dataclasses.replace(hostile, run_id="\x1b[2Jid")
+    write_record(tmp_path, hostile)
+    assert "\\x1b[2Jid" in command("list", "--out", tmp_path).out
 
 
 def test_reader_that_has_seen_enough_is_no_error(runs):
@@ -140,6 +143,8 @@ def test_published_records_are_asked_listed_and_reported(command, runs, tmp_path
     assert command("query", sql, ledger, "--json").document["rows"] == [{"n": 26}]
     assert len(command("list", "--out", ledger, "--json").document["runs"]) == 26
     assert command("statement", ledger, "--json").document["runs"] == {"finished": 26}
+    shown = command("show", record().run_id, "--out", ledger)
+    assert shown.code == 1 and f"{ledger} has records and no runs" in shown.err
     refused = command("report", ledger)
     assert refused.code == 2 and "--out" in refused.err
     assert len(records(ledger)[0]) == 26
