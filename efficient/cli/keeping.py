@@ -9,7 +9,7 @@ from efficient.cli.option import PLACE, add_json, command
 
 def _query(groups: Any) -> None:
     example = (
-        "examples:\n"
+        "example:\n"
         '  efficient query "select arm, avg(test_loss) from runs group by arm" runs/quickstart\n'
         "  efficient query --schema"
     )

@@ -7,7 +7,9 @@ import json
 import logging
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+import time
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import rich.box
@@ -31,9 +33,31 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def say_now_and_then(every_s: float = 2.0) -> Callable[[str], None]:
+    """Progress of what may take long: a line, unless one was said just before."""
+    last = time.monotonic()
+
+    def tell(text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= every_s:
+            last = time.monotonic()
+            say(text)
+
+    return tell
+
+
 def warn(text: str) -> None:
     """A line that a reader should not miss."""
-    say(f"efficient: warning: {text}")
+    say(f"efficient: warning: {printable(text)}")
+
+
+def printable(text: str) -> str:
+    """One line; what commands a terminal, as a stranger's record may, is shown as its escape."""
+    unsafe = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in unsafe else c
+        for c in text
+    )
 
 
 @contextlib.contextmanager
@@ -81,8 +105,12 @@ def table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -
         right = name.startswith(">")
         made.add_column(name.removeprefix(">"), justify="right" if right else "left")
     for row in rows:
-        made.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+        made.add_row(*("" if cell is None else _cell(str(cell)) for cell in row))
     Console(file=out.file, width=WIDEST).print(made)
+
+
+def _cell(text: str) -> str:
+    return escape("\n".join(map(printable, text.split("\n"))))
 
 
 def facts(out: Console, pairs: Iterable[tuple[str, Any]]) -> None:

@@ -94,6 +94,8 @@ def _train(groups: Any) -> None:
     add_folders(made, "folder that gets the run's own folder")
     add_json(made)
     made.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    help = "also write the curve there as it grows, for TensorBoard"
+    made.add_argument("--tensorboard", metavar="DIR", help=help)
     add_terms(made)
 
 

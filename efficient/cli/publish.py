@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from efficient.cli.output import document, warn
+from efficient.cli.output import document, say_now_and_then, warn
 from efficient.ledger.publication import publish as copies
 
 
 def publish(arguments: argparse.Namespace) -> int:
     """Copy what is not there yet; 1 where a record was refused."""
-    made = list(copies(arguments.source, arguments.ledger))
+    made, tell = [], say_now_and_then()
+    for one in copies(arguments.source, arguments.ledger):
+        made.append(one)
+        tell(f"{len(made):,} records looked at")
     new = [one for one in made if one.new]
     same = sum(not one.new and not one.refusal for one in made)
     refusals = [one.refusal for one in made if one.refusal]

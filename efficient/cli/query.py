@@ -7,13 +7,21 @@ import csv
 import json
 import re
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from efficient.cli.failure import UsageError
-from efficient.cli.output import console, document, heading, say, table, warn
+from efficient.cli.output import (
+    console,
+    document,
+    heading,
+    printable,
+    say,
+    say_now_and_then,
+    table,
+    warn,
+)
 from efficient.compare.column import BY_KEY
 from efficient.data.location import cache_directory
 from efficient.ledger.index import Index, index
@@ -42,7 +50,12 @@ def query(arguments: argparse.Namespace) -> int:
         return _schema(arguments.json)
     if arguments.sql is None:
         raise UsageError("nothing is asked; give a SELECT, or --schema for the tables")
-    made = index(arguments.places or ["runs"], cache_directory() / "index", _telling())
+    tell = say_now_and_then()
+    made = index(
+        arguments.places or ["runs"],
+        cache_directory() / "index",
+        lambda done, total: tell(f"read {done:,} of {total:,} new or changed files"),
+    )
     try:
         _answer(made, arguments)
     finally:
@@ -70,7 +83,9 @@ def _table(answer: Answer) -> None:
     names = [
         f">{name}" if right else name for name, right in zip(answer.names, numbers, strict=True)
     ]
-    table(console(), [_shown(name) for name in names], ([_cell(v) for v in r] for r in answer.rows))
+    table(
+        console(), [printable(name) for name in names], ([_cell(v) for v in r] for r in answer.rows)
+    )
 
 
 def _csv(answer: Answer) -> None:
@@ -106,25 +121,7 @@ def _cell(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, (list, tuple)):
         return ", ".join(_cell(each) for each in value)
-    return _shown(str(value))
-
-
-def _shown(text: str) -> str:
-    """A record may hold what commands a terminal; it is shown as its escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _telling(every_s: float = 2.0) -> Any:
-    """Progress of an index that takes long."""
-    said = time.monotonic()
-
-    def tell(done: int, total: int) -> None:
-        nonlocal said
-        if time.monotonic() - said >= every_s:
-            said = time.monotonic()
-            say(f"read {done:,} of {total:,} new or changed files")
-
-    return tell
+    return printable(str(value))
 
 
 def _schema(as_document: bool) -> int:

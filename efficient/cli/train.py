@@ -6,11 +6,12 @@ import argparse
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from efficient.cli.failure import usage
 from efficient.cli.output import document, quiet_stdout, say
 from efficient.cli.score import quality
 from efficient.cli.selection import explain, select
@@ -18,6 +19,9 @@ from efficient.compare.summary import describe
 from efficient.ledger.codec import to_dict
 from efficient.ledger.record import FINISHED, NONFINITE, OVER_BUDGET, Record
 from efficient.report import number
+
+if TYPE_CHECKING:
+    from efficient.run import Progress
 
 #: What `--json` leaves to record.json.
 LONG = ("config", "points", "versions", "source", "data", "files")
@@ -34,9 +38,10 @@ def train(arguments: argparse.Namespace) -> int:
     from efficient.run.teacher import train_teachers
 
     out, agreed = Path(arguments.out), terms(arguments)
-    config = train_teachers(config, out, arguments.data_dir, agreed, arguments.quiet)
-    with quiet_stdout(), _signals() as caught, display(arguments.quiet) as observe:
-        record = run(config, out, arguments.data_dir, observe, agreed)
+    with _export(arguments.tensorboard) as exports:
+        config = train_teachers(config, out, arguments.data_dir, agreed, arguments.quiet)
+        with quiet_stdout(), _signals() as caught, display(arguments.quiet) as show:
+            record = run(config, out, arguments.data_dir, _told(show, *exports), agreed)
     if arguments.json:
         document(summary(record, out / record.run_id))
     else:
@@ -81,6 +86,30 @@ def line(record: Record, directory: Path) -> str:
 
 def _why(record: Record) -> str:
     return record.notes[-1] if record.notes else "the loss is not finite"
+
+
+@contextmanager
+def _export(folder: str | None) -> Iterator[list[Callable[[Progress], None]]]:
+    """Observers that write the curve for other programs."""
+    if folder is None:
+        yield []
+        return
+    from efficient.run.tensorboard import tensorboard
+
+    with contextlib.ExitStack() as stack:
+        with usage():
+            observe = stack.enter_context(tensorboard(folder))
+        yield [observe]
+
+
+def _told(*observers: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """One observer that tells all of them."""
+
+    def observe(progress: Progress) -> None:
+        for each in observers:
+            each(progress)
+
+    return observe
 
 
 @contextmanager

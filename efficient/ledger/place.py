@@ -64,17 +64,18 @@ def entries(
         complaints.append(f"{error.filename}: cannot be listed ({error.strerror})")
 
     found = []
-    for folder, folders, files in os.walk(place, onerror=complain):
+    for folder, folders, files in os.walk(Path(place), onerror=complain):
         for name in filter(wanted, (*files, *folders)):
-            path = Path(folder, name)
+            path = os.path.join(folder, name)  # noqa: PTH118 (many times as fast)
             try:
-                facts = path.stat()
+                facts = os.stat(path)  # noqa: PTH116
             except OSError as error:
                 complaints.append(f"{path}: cannot be read ({error.strerror})")
             else:
                 stamp = f"{facts.st_mtime_ns} {facts.st_ino}"
-                found.append(Entry(str(path), facts.st_size, stamp))
-    return sorted(found, key=lambda entry: Path(entry.path)), complaints
+                found.append(Entry(path, facts.st_size, stamp))
+    # The order of their parts: a folder before what is named like it but goes on.
+    return sorted(found, key=lambda entry: entry.path.replace(os.sep, "\0")), complaints
 
 
 def contents(

@@ -18,6 +18,7 @@ from typing import Any
 
 from efficient.ledger.codec import parse, to_dict
 from efficient.ledger.error import RecordError, StoreError
+from efficient.ledger.place import is_remote
 from efficient.ledger.reader import RECORD, RECORDS, parse_record, records
 from efficient.ledger.record import Record
 
@@ -166,6 +167,8 @@ def read_lines(path: Path | str) -> list[dict[str, Any]]:
 
 
 def _below(directory: Path | str, name: str) -> Iterator[Path]:
+    if is_remote(directory):
+        raise StoreError(f"{directory} has records and no runs; `efficient query` asks for them")
     directory = Path(directory)
     if not directory.is_dir():
         raise StoreError(f"{directory}: no such folder; give the --out of an earlier run")

@@ -16,11 +16,10 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from efficient.ledger.bill import Process
 from efficient.ledger.codec import from_dict, to_dict
-from efficient.ledger.record import FINISHED, NONFINITE
+from efficient.ledger.record import FINISHED, NONFINITE, Point, Score
 from efficient.ledger.store import RECORD, StoreError, append_line, read_lines, read_record
 from efficient.variants import VariantError
 
@@ -34,16 +33,30 @@ DONE = (FINISHED, NONFINITE)
 
 @dataclass(frozen=True)
 class Progress:
-    """What an observer is told at every chunk boundary."""
+    """What an observer is told at every chunk boundary.
+
+    point: what the curve gained; steps: of the whole run; loss: of the newest step; train_s: of
+    this process; resumed: the step at which it began.
+    """
 
     run_id: str
-    phase: str
-    step: int
+    point: Point
     steps: int
     loss: float
-    score: Any
     train_s: float
     resumed: int
+
+    @property
+    def phase(self) -> str:
+        return self.point.phase
+
+    @property
+    def step(self) -> int:
+        return self.point.step
+
+    @property
+    def score(self) -> Score | None:
+        return self.point.validation
 
 
 @dataclass

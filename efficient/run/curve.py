@@ -33,7 +33,7 @@ class Curve:
         chunk_s: float,
         score: Score | None,
         processes: tuple[Process, ...],
-    ) -> None:
+    ) -> Point:
         """Append one chunk; `processes` are the bills of the attempt at its end."""
         point = Point(
             step=stretch.step,
@@ -50,6 +50,7 @@ class Curve:
         append_line(self.path, to_dict(point))
         if point.validation is not None:
             self.points.append(point)
+        return point
 
     def restart(self) -> None:
         """From the first step: what an earlier process left is gone."""

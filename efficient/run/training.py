@@ -13,7 +13,7 @@ from typing import Any
 from efficient.cost.clock import Clock
 from efficient.cost.flops import count
 from efficient.ledger.bill import Process
-from efficient.ledger.record import FINISHED, INTERRUPTED, NONFINITE, OVER_BUDGET, Score
+from efficient.ledger.record import FINISHED, INTERRUPTED, NONFINITE, OVER_BUDGET, Point, Score
 from efficient.run.attempt import DIARY, Attempt, Progress
 from efficient.run.build import Built
 from efficient.run.curve import CURVE, Curve
@@ -164,8 +164,8 @@ class Training:
             with self.clock.lap("write"):
                 processes = self.journal("killed")
                 chunk_s = processes[-1].laps["train"] - before
-                self.curve.add(phase.name, stretch, chunk_s, score, processes)
-            self._tell(phase, stretch, score)
+                point = self.curve.add(phase.name, stretch, chunk_s, score, processes)
+            self._tell(point, float(stretch.losses[-1]))
             status = self._ends(processes)
             if status:
                 return status
@@ -201,23 +201,13 @@ class Training:
             self.standing.offer(int(stretch.kept[-1].sum()), score.loss)
         return score
 
-    def _tell(self, phase: Phase, stretch: Stretch, score: Score | None) -> None:
-        found = f", validation {score}" if score else ""
-        loss = float(stretch.losses[-1])
-        DIARY.info(
-            "%s step %d/%d loss %.4f%s", phase.name, self.step, self.built.steps, loss, found
-        )
+    def _tell(self, point: Point, loss: float) -> None:
+        found = f", validation {point.validation}" if point.validation else ""
+        steps = self.built.steps
+        DIARY.info("%s step %d/%d loss %.4f%s", point.phase, point.step, steps, loss, found)
+        train_s = self.clock.laps().get("train", 0.0)
         self.observe(
-            Progress(
-                run_id=self.attempt.run_id,
-                phase=phase.name,
-                step=stretch.step,
-                steps=self.built.steps,
-                loss=loss,
-                score=score,
-                train_s=self.clock.laps().get("train", 0.0),
-                resumed=self.resumed,
-            )
+            Progress(self.attempt.run_id, point, steps, loss, train_s, resumed=self.resumed)
         )
 
     def _checkpoint_due(self) -> bool:

@@ -4,8 +4,10 @@ import csv
 import dataclasses
 import io
 import json
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from fabrication import record
@@ -14,6 +16,7 @@ from fabrication import records as fabricated
 from efficient.ledger.codec import to_dict
 from efficient.ledger.store import records, write_record
 
+ROOT = Path(__file__).parents[2]
 AVERAGE = "select arm, avg(test_accuracy) accuracy from runs where workload = 'digits' group by arm"
 
 
@@ -73,6 +76,33 @@ def test_mistake_is_one_line(command, runs, words, code, message):
     assert message in done.err and done.err.count("\n") == 1
 
 
+def shown():
+    """Every query that the documents show, and the first line of its answer there."""
+    text = (ROOT / "docs" / "ledger.md").read_text()
+    lines = text.splitlines()
+    return [
+        (shlex.split(line)[2:], lines[i + 1].split())
+        for i, line in enumerate(lines)
+        if line.startswith("$ efficient query")
+    ]
+
+
+@pytest.mark.parametrize(("words", "header"), shown(), ids=lambda w: w[-1])
+def test_documented_queries_answer(command, monkeypatch, words, header):
+    monkeypatch.chdir(ROOT)
+    done = command(*words)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0].split() == header and len(lines) > 3
+
+
+def test_starts_without_jax(runs):
+    program = "import sys; from efficient.cli import main; main(sys.argv[1:]); "
+    program += "sys.exit('jax' in sys.modules)"
+    words = ["query", "select 1", str(runs), "--csv"]
+    assert subprocess.run([sys.executable, "-c", program, *words], check=False).returncode == 0
+
+
 def test_runs_is_asked_by_default(command, runs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").symlink_to(runs)
@@ -84,6 +114,9 @@ def test_what_commands_a_terminal_is_shown_as_its_escape(command, tmp_path):
     write_record(tmp_path, hostile)
     done = command("query", "select arm from runs", tmp_path)
     assert "\\x1b[2J[red]red\\nnext\\u202e" in done.out
+    hostile = dataclasses.replace(hostile, run_id="\x1b[2Jid")
+    write_record(tmp_path, hostile)
+    assert "\\x1b[2Jid" in command("list", "--out", tmp_path).out
 
 
 def test_reader_that_has_seen_enough_is_no_error(runs):
@@ -110,6 +143,8 @@ def test_published_records_are_asked_listed_and_reported(command, runs, tmp_path
     assert command("query", sql, ledger, "--json").document["rows"] == [{"n": 26}]
     assert len(command("list", "--out", ledger, "--json").document["runs"]) == 26
     assert command("statement", ledger, "--json").document["runs"] == {"finished": 26}
+    shown = command("show", record().run_id, "--out", ledger)
+    assert shown.code == 1 and f"{ledger} has records and no runs" in shown.err
     refused = command("report", ledger)
     assert refused.code == 2 and "--out" in refused.err
     assert len(records(ledger)[0]) == 26

@@ -6,6 +6,7 @@ import json
 import signal
 
 import pytest
+from events import events
 from tiny import WORDS
 
 from efficient.cli import progress
@@ -49,14 +50,36 @@ def test_log_has_a_line_for_each_point(finished):
     assert all("left loss" in line and " val " in line for line in lines)
 
 
-def test_repeats_a_record_quietly(command, finished):
+def test_repeats_a_record_quietly(command, finished, tmp_path):
+    """And writes its curve for TensorBoard."""
     out, first = finished
     run = first.document["run_id"]
-    again = command("train", run[:-5], "--out", out, "--quiet")
+    again = command("train", run[:-5], "--out", out, "--quiet", "--tensorboard", tmp_path)
     assert (again.code, again.err) == (0, "")
     assert again.out.startswith(f"{run[:-4]}0002: finished, ") and again.out.count("\n") == 1
     one, two = (read_record(out / f"{run[:-4]}000{n}") for n in (1, 2))
     assert (one.config, one.params_digest) == (two.config, two.params_digest)
+    written = {(tag, step): value for tag, step, value in events(tmp_path / two.run_id)}
+    for point in two.points:
+        assert written["validation/loss", point.step] == pytest.approx(point.validation.loss)
+        assert written["cost/flops_executed", point.step] == pytest.approx(point.flops_executed)
+        assert written["train/loss", point.step] == pytest.approx(point.train_loss)
+    assert ("cost/energy_j", 20) not in written or two.cost.energy_j is not None
+
+
+def test_tensorboard_folder_that_cannot_be_made_is_refused_before_the_run(command, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = command(
+        "train",
+        "digits_mlp",
+        *WORDS,
+        "--out",
+        tmp_path / "runs",
+        "--tensorboard",
+        tmp_path / "file",
+    )
+    assert done.code == 2 and "cannot be made" in done.err and done.err.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
 
 
 def test_takes_a_config_file_and_a_variant_of_ones_own(command, tmp_path, monkeypatch):
