@@ -17,6 +17,7 @@ from efficient.compare.sequential import FIRST, sequential
 from efficient.compare.significance import Test, paired
 from efficient.compare.summary import describe, rows
 from efficient.compare.verdict import INCONCLUSIVE
+from efficient.ledger.prediction import below
 from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.store import records
 from efficient.report import page
@@ -48,9 +49,8 @@ def compare(arguments: argparse.Namespace) -> int:
     else:
         experiment.run(asked, seeds, out, arguments.data_dir, say, terms)
         found = _finished(asked, seeds, out)
-    _publish(
-        found, out, asked.title, [], arguments, sequential if arguments.until_decided else paired
-    )
+    test = sequential if arguments.until_decided else paired
+    _publish(found, out, out, asked.title, [], arguments, test)
     return 0
 
 
@@ -114,7 +114,7 @@ def report(arguments: argparse.Namespace) -> int:
         why = f": {complaints[0]}" if complaints else ""
         raise CompareError(f"{folder} holds no finished run; train some with --out {folder}{why}")
     title = arguments.title or folder.resolve().name
-    _publish(found, Path(arguments.out or folder), title, complaints, arguments)
+    _publish(found, folder, Path(arguments.out or folder), title, complaints, arguments)
     return 0
 
 
@@ -167,14 +167,18 @@ def _dry_run(planned: Sequence[Planned], as_document: bool) -> None:
 
 def _publish(
     found: Sequence[Record],
+    runs: Path,
     out: Path,
     title: str,
     complaints: Sequence[str],
     arguments: argparse.Namespace,
     test: Test = paired,
 ) -> None:
-    """The page on disk; tables, plots and verdicts on stdout. test: that decides."""
-    made = comparisons(rows(found), found, test)
+    """The page on disk; tables, plots and verdicts on stdout.
+
+    runs: where predictions lie, if anywhere. test: that decides.
+    """
+    made = comparisons(rows(found), found, test, below(runs))
     path = page.write(found, made, out, title, complaints, arguments.clock)
     if arguments.json:
         document(

@@ -13,6 +13,7 @@ from efficient.compare.contrast import MEASURED, UNDECIDED, UNKNOWN, contrast
 from efficient.compare.decision import BETTER, WORSE, Decision
 from efficient.compare.difference import SAME, Difference, baseline_of, difference, times
 from efficient.compare.evidence import is_masked, is_quantized
+from efficient.compare.example import Agreement
 from efficient.compare.significance import Test, paired
 from efficient.compare.summary import Row
 
@@ -21,18 +22,31 @@ NAMED = ("flops_executed", "flops_effective", "train_s", "stored_bytes")
 
 
 def sentences(
-    rows: Sequence[Row], decisions: Sequence[Decision], test: Test = paired
+    rows: Sequence[Row],
+    decisions: Sequence[Decision],
+    test: Test = paired,
+    agreements: Sequence[Agreement] = (),
 ) -> dict[str, str]:
     """One sentence for each row of a workload that has a baseline among `rows`, by its label.
 
-    decisions: those of the rows. test: by which they were made.
+    decisions: those of the rows. test: by which they were made. agreements: those that there are.
     """
+    by_arm = {one.arm: one for one in agreements}
     pairs = [(row, base) for row in rows if (base := baseline_of(row, rows))]
     made = zip(pairs, decisions, strict=True)
-    return {row.label: sentence(row, base, decision, test) for (row, base), decision in made}
+    return {
+        row.label: sentence(row, base, decision, test, by_arm.get(row.label))
+        for (row, base), decision in made
+    }
 
 
-def sentence(row: Row, baseline: Row, decision: Decision, test: Test = paired) -> str:
+def sentence(
+    row: Row,
+    baseline: Row,
+    decision: Decision,
+    test: Test = paired,
+    agreement: Agreement | None = None,
+) -> str:
     """One sentence: quality with its verdict, four cost ratios, and the bounds of the claim."""
     gap = difference(row, baseline)
     sides: dict[str, list[str]] = {"gained": [], "paid": [], "unchanged": [], "undecided": []}
@@ -45,6 +59,7 @@ def sentence(row: Row, baseline: Row, decision: Decision, test: Test = paired) -
     parts = [
         f"{row.quality_name} {_value(row)} against {_value(baseline)} ({decision.said})",
     ]
+    parts += [agreement.said] if agreement else []
     parts += [] if sides["gained"] else ["no gain shown"]
     parts += [f"{side} {_list(words)}" for side, words in sides.items() if words]
     parts += _bounds(row, baseline, gap)

@@ -29,6 +29,7 @@ def as_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
         "rows": [_row(row, found) for found in comparisons for row in found.rows],
         "decisions": [to_dict(one) for found in comparisons for one in found.decisions],
         "dominance": [to_dict(one) for found in comparisons for one in found.dominances],
+        "agreements": [to_dict(one) for found in comparisons for one in found.agreements],
         "fronts": [to_dict(one) for found in comparisons for one in found.fronts],
         "readings": {found.workload: list(found.readings) for found in comparisons},
         "notes": notes([row for found in comparisons for row in found.rows]),

@@ -15,6 +15,7 @@ import numpy as np
 from efficient.config import Config, to_json, type_name, untyped
 from efficient.cost.machine import machine, versions
 from efficient.deploy import format
+from efficient.ledger.prediction import PREDICTIONS
 from efficient.ledger.record import (
     FINISHED,
     SCHEMA,
@@ -41,8 +42,6 @@ from efficient.train.checkpoint import digest
 from efficient.train.loop import Evaluation
 from efficient.variants import VARIANTS
 from efficient.variants.distill import divergence
-
-PREDICTIONS = "predictions.npz"
 
 
 @dataclass(frozen=True)
