@@ -22,6 +22,7 @@ from efficient.compare.summary import describe, rows
 from efficient.compare.verdict import INCONCLUSIVE
 from efficient.ledger.codec import to_dict
 from efficient.ledger.place import is_remote
+from efficient.ledger.prediction import below
 from efficient.ledger.record import Record
 from efficient.report.export import as_json
 from efficient.report.scatter import scatter
@@ -57,7 +58,7 @@ def compare(arguments: argparse.Namespace) -> int:
         experiment.run(asked, seeds, out, arguments.data_dir, say, terms)
         found = _finished(asked, seeds, out)
     test, shares = sequential if arguments.until_decided else paired, taken(found, arguments)
-    folder = Folder(tuple(found), tuple(rows(found)), (), {})
+    folder = Folder(out, tuple(found), tuple(rows(found)), (), {})
     _publish(folder, out / SITE, asked.title, arguments, test, shares)
     return 0
 
@@ -190,7 +191,7 @@ def _publish(
 
     test: that decides; shares: of the budget that all arms were to have.
     """
-    made = comparisons(found.rows, found.records, test)
+    made = comparisons(found.rows, found.records, test, below(found.place))
     site = Site(
         records=found.records,
         comparisons=made,

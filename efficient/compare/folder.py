@@ -21,11 +21,12 @@ BENCHMARK = "benchmark.json"
 
 @dataclass(frozen=True)
 class Folder:
-    """What a folder holds. complaints: a line for each file that is unfit.
+    """What a folder or prefix holds. complaints: a line for each file that is unfit.
 
     latencies: median seconds of a call at batch 1, by workload and name of the arm or run.
     """
 
+    place: Path | str
     records: tuple[Record, ...]
     rows: tuple[Row, ...]
     complaints: tuple[str, ...]
@@ -58,9 +59,9 @@ def read(directory: Path | str) -> Folder:
             for (workload, arm), value in _latencies(Path(folder, name), complaints)
         }
         made = [row for group in apart.values() for row in group]
-        return Folder(tuple(found), tuple(made), (note, *complaints), latencies)
+        return Folder(folder, tuple(found), tuple(made), (note, *complaints), latencies)
     latencies = {} if is_remote(folder) else dict(_latencies(Path(folder), complaints))
-    return Folder(tuple(found), tuple(made), tuple(complaints), latencies)
+    return Folder(folder, tuple(found), tuple(made), tuple(complaints), latencies)
 
 
 def _apart(folder: Path, found: list[Record]) -> dict[str, list[Row]]:

@@ -13,6 +13,7 @@ from efficient.compare.contrast import MEASURED, UNDECIDED, UNKNOWN, contrast
 from efficient.compare.decision import BETTER, WORSE, Decision
 from efficient.compare.difference import SAME, Difference, baseline_of, difference, times
 from efficient.compare.evidence import is_masked, is_quantized
+from efficient.compare.example import Agreement
 from efficient.compare.gate import Gate
 from efficient.compare.significance import Test, paired
 from efficient.compare.summary import Row
@@ -25,25 +26,37 @@ def sentences(
     rows: Sequence[Row],
     decisions: Sequence[Decision],
     gates: Sequence[Gate] = (),
+    agreements: Sequence[Agreement] = (),
     test: Test = paired,
 ) -> dict[str, str]:
     """One sentence for each row of a workload that has a baseline among `rows`, by its label.
 
-    decisions, gates: those of the rows. test: by which they were made.
+    decisions, gates, agreements: those of the rows. test: by which they were made.
     """
+    by_arm = {one.arm: one for one in agreements}
     claims = [row for row in rows if not row.at_budget]
     pairs = [(row, base) for row in claims if (base := baseline_of(row, rows))]
     made = zip(pairs, decisions, strict=True)
     return {
         row.label: sentence(
-            row, base, decision, [one for one in gates if one.arm == row.label], test
+            row,
+            base,
+            decision,
+            [one for one in gates if one.arm == row.label],
+            by_arm.get(row.label),
+            test,
         )
         for (row, base), decision in made
     }
 
 
 def sentence(
-    row: Row, baseline: Row, decision: Decision, gates: Sequence[Gate] = (), test: Test = paired
+    row: Row,
+    baseline: Row,
+    decision: Decision,
+    gates: Sequence[Gate] = (),
+    agreement: Agreement | None = None,
+    test: Test = paired,
 ) -> str:
     """One sentence: quality with its verdict, four cost ratios, and the bounds of the claim.
 
@@ -60,6 +73,7 @@ def sentence(
     parts = [
         f"{row.quality_name} {_value(row)} against {_value(baseline)} ({decision.said})",
     ]
+    parts += [agreement.said] if agreement else []
     parts += [] if sides["gained"] else ["no gain shown"]
     parts += [f"{side} {_list(words)}" for side, words in sides.items() if words]
     if gates:

@@ -24,11 +24,12 @@ from efficient.cost.clock import Clock
 from efficient.cost.site import Site
 from efficient.data import Dataset, load
 from efficient.deploy.format import WEIGHTS, load_arrays, save_arrays
+from efficient.ledger.prediction import PREDICTIONS
 from efficient.ledger.record import FINISHED, SCHEMA, File, Record, Score
 from efficient.ledger.source import source
 from efficient.ledger.store import digest_file, write_record
 from efficient.run.attempt import Attempt, stem
-from efficient.run.score import PREDICTIONS, data_facts, keep, total
+from efficient.run.score import data_facts, keep, total
 from efficient.run.shipping import ARTEFACT
 from efficient.run.spending import Spending
 from efficient.run.venue import Venue

@@ -31,6 +31,7 @@ def as_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
         "decisions": [to_dict(one) for found in comparisons for one in found.decisions],
         "gates": [to_dict(one) for found in comparisons for one in found.gates],
         "dominance": [to_dict(one) for found in comparisons for one in found.dominances],
+        "agreements": [to_dict(one) for found in comparisons for one in found.agreements],
         "fronts": [to_dict(one) for found in comparisons for one in found.fronts],
         "readings": {found.workload: list(found.readings) for found in comparisons},
         "notes": notes([row for found in comparisons for row in found.rows]),

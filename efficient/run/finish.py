@@ -14,6 +14,7 @@ import numpy as np
 from efficient.config import Config, to_json, type_name, untyped
 from efficient.cost.machine import machine, versions
 from efficient.deploy import format
+from efficient.ledger.prediction import PREDICTIONS
 from efficient.ledger.record import (
     FINISHED,
     SCHEMA,
@@ -31,7 +32,7 @@ from efficient.run.bill import Known, bill
 from efficient.run.curve import CURVE
 from efficient.run.examination import examine
 from efficient.run.parent import ROLES, WEIGHTS, load
-from efficient.run.score import PREDICTIONS, data_facts, keep
+from efficient.run.score import data_facts, keep
 from efficient.run.shipping import ARTEFACT, ship
 from efficient.run.training import Training, executed
 from efficient.train.checkpoint import digest

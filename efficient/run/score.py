@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from efficient.data import Dataset
+from efficient.ledger.prediction import PREDICTIONS
 from efficient.ledger.record import DataFacts, Score, SplitFacts
 from efficient.ledger.store import write_bytes
 from efficient.workloads import Measures
-
-PREDICTIONS = "predictions.npz"
 
 
 def total(measures: Measures) -> Score:
