@@ -145,6 +145,12 @@ def test_what_a_killed_attempt_spent_is_on_the_bill_of_the_next(tmp_path, monkey
     assert "killed" in record.cost.unknown["flops_executed"]
 
 
+def test_a_setting_that_is_refused_leaves_nothing_behind(tmp_path):
+    with pytest.raises(ControlError, match="neighbours 9999"):
+        run(Control(DIGITS, Neighbours(9999)), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_text_is_scored_on_the_windows_of_a_network(tmp_path):
     workload = LanguageModel("pystdlib", context=16, windows=8)
     record = run(Control(workload, NGram(order=2)), tmp_path)
