@@ -127,6 +127,7 @@ def test_controls_stand_beside_a_network_in_tables_sentences_and_plots(fitted, t
     assert "FLOPs unknown (not a FLOP count: trees compare" in said["random forest"]
     text = page.write(found, tmp_path, "controls").read_text()
     assert all(row.label in text for row in made)
+    assert "support vectors, " in text and "us to predict one image" in text
 
 
 def test_what_a_killed_attempt_spent_is_on_the_bill_of_the_next(tmp_path, monkeypatch):
