@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 import tiny
 
+import efficient.controls.run as control
+from efficient import controls
 from efficient.config import Config, ConfigError, digest
-from efficient.experiment import Arm, Experiment, ExperimentError, load, plan, planning, run
+from efficient.controls import Control
+from efficient.controls.tree import Forest
+from efficient.experiment import (
+    Arm,
+    Experiment,
+    ExperimentError,
+    load,
+    plan,
+    planning,
+    process,
+    run,
+)
 from efficient.ledger.record import INTERRUPTED
 from efficient.ledger.store import records, write_record
 from efficient.run import train
 from efficient.variants import Distill
+from efficient.workloads import ImageClassification
 
 SHORT = dataclasses.replace(tiny.DIGITS, train_for="8 steps", evaluations=1)
 TEACHER = Arm("teacher", dataclasses.replace(SHORT, batch_size=64), seeds=1, minutes=4.0)
@@ -223,3 +238,41 @@ def test_every_experiment_of_the_repository_can_be_planned(path, tmp_path):
     planned = plan(experiment, None, tmp_path)
     assert len({(p.arm.config.workload.name, p.arm.label, p.seed) for p in planned}) == len(planned)
     assert len(planned) >= experiment.seeds
+
+
+FOREST = Arm("forest", Control(ImageClassification("digits"), Forest(trees=2)), minutes=0.1)
+
+
+def test_a_control_is_an_arm_that_is_skipped_once_it_is_finished(tmp_path):
+    question = Experiment("Is a network needed?", (FOREST,), seeds=2)
+    first, second = plan(question, None, tmp_path)
+    assert (first.done, first.config.seed, second.config.seed) == (False, 0, 1)
+    record = control.run(first.config, tmp_path)
+    assert (record.arm, record.seed) == ("forest", 0)
+    assert [item.done for item in plan(question, None, tmp_path)] == [True, False]
+
+
+def test_a_control_is_started_by_its_own_command(tmp_path, monkeypatch):
+    commands = []
+
+    def started(command, **_):
+        commands.append(command)
+        asked = json.loads(Path(command[4]).read_text())
+        assert controls.from_json(asked).model == Forest(trees=2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(process.subprocess, "run", started)
+    with pytest.raises(KeyboardInterrupt):
+        run(Experiment("Is a network needed?", (FOREST,), seeds=1), None, tmp_path, None, print)
+    assert commands[0][1:4] == ["-m", "efficient", "control"] and "--json" in commands[0]
+
+
+def test_a_control_needs_no_other_arm():
+    with pytest.raises(ExperimentError, match="arm 'forest' is a control"):
+        dataclasses.replace(FOREST, teacher="teacher")
+
+
+def test_two_arms_of_one_control_are_refused(tmp_path):
+    twins = (FOREST, dataclasses.replace(FOREST, label="other"))
+    with pytest.raises(ExperimentError, match="ask for the same request twice"):
+        plan(Experiment("Which?", twins, seeds=1), None, tmp_path)

@@ -43,11 +43,23 @@ def load(name: str, out: Path) -> Config:
     if path.suffix == ".json" and path.name != RECORD:
         return _from_file(path)
     if path.is_dir() or path.name == RECORD:
-        return from_json(read_record(path).config)
+        return _of_run(path)
     runs = [folder.name for folder in out.iterdir() if folder.is_dir()] if out.is_dir() else []
     if any(run.startswith(name) for run in runs):
-        return from_json(read_record(find_run(out, name)).config)
+        return _of_run(find_run(out, name))
     raise ConfigError(f"config {name!r} does not exist; {nearest(name, [*presets(), *runs])}")
+
+
+def _of_run(path: Path) -> Config:
+    from efficient.controls import CONTROLS
+
+    record = read_record(path)
+    if record.model in CONTROLS:
+        raise ConfigError(
+            f"run {record.run_id} is of a control and not of a network; "
+            f"`efficient control {record.run_id}` repeats it"
+        )
+    return from_json(record.config)
 
 
 def explain(arguments: argparse.Namespace) -> int:

@@ -9,13 +9,23 @@ from collections.abc import Iterable, Sequence
 from efficient.compare.difference import baseline_of
 from efficient.compare.summary import Row
 
+#: What a control consists of, by the name in its evidence.
+_PARTS = {
+    "iterations": "iterations",
+    "support_vectors": "support vectors",
+    "trees": "trees",
+    "tree_nodes": "nodes",
+    "ngrams": "n-grams",
+}
+
 
 def proof(row: Row, rows: Sequence[Row] = ()) -> str:
     """The mechanism of a row in words, empty where nothing is proved.
 
     `rows` are those of the comparison: a distilled row is set beside its undistilled baseline.
     """
-    parts = (_masked(row), _smaller(row), _quantized(row), _distilled(row, baseline_of(row, rows)))
+    distilled = _distilled(row, baseline_of(row, rows))
+    parts = (_masked(row), _smaller(row), _quantized(row), distilled, _counted(row))
     return "; ".join(part for part in parts if part)
 
 
@@ -75,6 +85,15 @@ def _distilled(row: Row, baseline: Row | None) -> str:
     nearer = sum(mine[s][1] < theirs[s][1] for s in shared)
     mean = statistics.fmean(theirs[s][1] for s in shared)
     return f"{text} vs {mean:.3g} of the undistilled, nearer on {nearer} of {len(shared)} seeds"
+
+
+def _counted(row: Row) -> str:
+    """Of a control: what it consists of, and what a prediction took."""
+    if not _has(row, "predict_us"):
+        return ""
+    parts = [f"{_range(row, key)} {words}" for key, words in _PARTS.items() if _has(row, key)]
+    microseconds = statistics.fmean(_numbers(row, "predict_us"))
+    return ", ".join([*parts, f"{microseconds:.3g} us to predict one {row.unit}"])
 
 
 def _divergence(row: Row, roles: Iterable[str]) -> dict[int, tuple[set[str], float]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from efficient.controls.fitted import Fitted
 from efficient.cost.host import memory_peak
 from efficient.ledger.bill import Cost, Process
+from efficient.ledger.record import File
 from efficient.run.spending import FLOPS, add
 from efficient.run.venue import Venue
 
@@ -34,15 +37,22 @@ _ALIKE = {
 }
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Of the training split, each of which is seen as a whole, and how many of their labels."""
+
+    seen: int
+    labels: int
+
+
 def bill(
     fitted: Fitted,
     processes: tuple[Process, ...],
     venue: Venue,
-    examples: int,
-    labelled: bool,
-    stored_bytes: int | None,
+    examples: Examples,
+    shipped: File | None,
 ) -> Cost:
-    """Everything that the attempt consumed. examples: of the training split, each seen whole."""
+    """Everything that the attempt consumed."""
     account = venue.account(processes)
     laps: dict[str, float] = {}
     for process in processes:
@@ -65,13 +75,13 @@ def bill(
         laps=laps,
         params_total=fitted.params,
         params_nonzero=None,
-        stored_bytes=stored_bytes,
+        stored_bytes=shipped.bytes if shipped else None,
         stored_weight_bytes=None,
         memory_peak_bytes=peak_bytes,
         memory_source=memory_source,
-        examples_seen=examples,
-        examples_unique=examples,
-        labels_used=examples if labelled else 0,
+        examples_seen=examples.seen,
+        examples_unique=examples.seen,
+        labels_used=examples.labels,
         unknown=unknown,
         processes=processes,
     )

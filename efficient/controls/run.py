@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import datetime
 import importlib
-import math
-import time
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from efficient.config import type_name
-from efficient.controls.bill import bill
+from efficient.controls.bill import Examples, bill
 from efficient.controls.control import CONTROLS, Control, digest, to_json
+from efficient.controls.examination import examine, judge
 from efficient.controls.fitted import ControlError, Fitted, Predict
 from efficient.cost import host
 from efficient.cost.clock import Clock
@@ -29,16 +28,13 @@ from efficient.ledger.record import FINISHED, SCHEMA, File, Record, Score
 from efficient.ledger.source import source
 from efficient.ledger.store import digest_file, write_record
 from efficient.run.attempt import Attempt, stem
-from efficient.run.score import data_facts, keep, total
+from efficient.run.score import data_facts, keep
 from efficient.run.shipping import ARTEFACT
 from efficient.run.spending import Spending
 from efficient.run.venue import Venue
-from efficient.workloads import Measures, score
+from efficient.workloads import Measures
 
-#: Examples that are predicted at once.
-BATCH = 256
 FILE = f"{ARTEFACT}/{WEIGHTS}"
-_measure = jax.jit(score)
 
 
 def run(
@@ -111,83 +107,87 @@ class Fitting:
 
     @contextmanager
     def charged(self) -> Iterator[None]:
-        """Whatever ends it, what was spent stays in the journal."""
+        """What was spent stays in the journal, whatever ends it; a refused setting leaves none."""
         self.attempt.journal(self.spending.process("killed"))
         try:
             yield
+        except ControlError:
+            if not self.spending.earlier:
+                shutil.rmtree(self.attempt.directory, ignore_errors=True)
+            raise
         except BaseException:
             self.spending.charge("flops_executed", None)
             self.attempt.journal(self.spending.process("killed"))
             raise
 
     def fit(self) -> Fitted:
-        control, dataset = self.control, self.dataset
-        with self.spending.clock.lap("train"):
+        control, dataset, clock = self.control, self.dataset, self.spending.clock
+        with clock.lap("data"):
             data = control.workload.arrays(dataset, "train")
+        with clock.lap("train"):
             fitted = control.model.fit(data, dataset.classes, control.seed, host.cores())
         self.spending.charge("flops_executed", fitted.flops_executed)
         return fitted
 
     def record(self, fitted: Fitted, venue: Venue, request: str, started: str) -> Record:
         """Score, ship, and write what came of it."""
-        control, directory, facts = self.control, self.attempt.directory, self.dataset
-        scores, test_s = self._scores(fitted)
-        measured = {"threads": host.cores(), "predict_us": 1e6 * test_s / scores["test"].units}
+        scores, seconds = self._scores(fitted)
+        measured = {"threads": host.cores(), "predict_us": 1e6 * seconds / scores["test"].units}
         with self.spending.clock.lap("write"):
             processes = self.spending.processes(FINISHED)
             self.attempt.journal(processes[-1])
-            shape, classes = control.workload.signature(facts)
-            stored = directory / FILE
+            files = _files(self.attempt.directory)
             record = Record(
-                schema=SCHEMA,
-                run_id=self.attempt.run_id,
+                **self._facts(),
                 request=request,
-                status=FINISHED,
-                preset=control.preset,
-                arm=control.label,
-                workload=control.workload.name,
-                model=type_name(CONTROLS, control.model),
-                variants=(),
-                seed=control.seed,
-                config=to_json(control),
                 started_utc=started,
                 finished_utc=_now(),
-                steps=0,
-                steps_planned=0,
-                params_digest=None,
-                input_shape=shape,
-                classes=classes,
-                data=data_facts(control.workload, facts),
                 machine=venue.machine,
-                versions=host.versions(host.OF_CONTROLS),
-                source=source(),
-                select="final",
                 scores=scores,
-                points=(),
-                cost=bill(
-                    fitted,
-                    processes,
-                    venue,
-                    control.workload.examples(facts, "train"),
-                    facts.kind == "image",
-                    stored.stat().st_size if stored.is_file() else None,
-                ),
+                cost=bill(fitted, processes, venue, self._examples(), files.get(FILE)),
                 evidence=measured | fitted.evidence,
-                parents=(),
-                files={
-                    name: File(digest_file(path), path.stat().st_size)
-                    for name in (PREDICTIONS, FILE)
-                    if (path := directory / name).is_file()
-                },
+                files=files,
             )
-            write_record(directory, record)
+            write_record(self.attempt.directory, record)
         return record
+
+    def _facts(self) -> dict[str, Any]:
+        """The record's fields that say what was run, on what, by which code."""
+        control = self.control
+        shape, classes = control.workload.signature(self.dataset)
+        return {
+            "schema": SCHEMA,
+            "run_id": self.attempt.run_id,
+            "status": FINISHED,
+            "preset": control.preset,
+            "arm": control.label,
+            "workload": control.workload.name,
+            "model": type_name(CONTROLS, control.model),
+            "variants": (),
+            "seed": control.seed,
+            "config": to_json(control),
+            "steps": 0,
+            "steps_planned": 0,
+            "params_digest": None,
+            "input_shape": shape,
+            "classes": classes,
+            "data": data_facts(control.workload, self.dataset),
+            "versions": host.versions(host.OF_CONTROLS),
+            "source": source(),
+            "select": "final",
+            "points": (),
+            "parents": (),
+        }
+
+    def _examples(self) -> Examples:
+        count = self.control.workload.examples(self.dataset, "train")
+        return Examples(count, count if self.dataset.kind == "image" else 0)
 
     def _scores(self, fitted: Fitted) -> tuple[dict[str, Score], float]:
         """Of each split and of what is shipped; the seconds of predicting the test split."""
         scores, clock = {}, self.spending.clock
         scores["validation"], _, _ = self._score(fitted, fitted.predict, "validation")
-        scores["test"], measures, test_s = self._score(fitted, fitted.predict, "test")
+        scores["test"], measures, seconds = self._score(fitted, fitted.predict, "test")
         with clock.lap("write"):
             keep(self.attempt.directory, measures)
         if fitted.arrays is not None:
@@ -196,44 +196,20 @@ class Fitting:
                 save_arrays(path, fitted.arrays)
                 read = self.control.model.predictor(load_arrays(path), host.cores())
                 scores["artefact"], _, _ = self._score(fitted, read, "test")
-        return scores, test_s
+        return scores, seconds
 
     def _score(self, fitted: Fitted, predict: Predict, split: str) -> tuple[Score, Measures, float]:
         with self.spending.clock.lap("eval"):
             measures, seconds = examine(predict, self.control.workload, self.dataset, split)
-        forward, examples = fitted.flops_inference, len(measures.weight)
-        self.spending.charge("flops_eval", None if forward is None else forward * examples)
-        found = total(measures)
-        reason = fitted.unknown.get("loss", "")
-        if not reason and not math.isfinite(found.loss):
-            missed = int(np.isinf(measures.loss).sum())
-            reason = f"the right class has probability 0 in {missed:,} of {examples:,} examples"
-        return (
-            (replace(found, loss=math.nan, reason=reason) if reason else found),
-            measures,
-            seconds,
-        )
+        forward, count = fitted.flops_inference, len(measures.weight)
+        self.spending.charge("flops_eval", None if forward is None else forward * count)
+        return judge(measures, fitted.unknown.get("loss", "")), measures, seconds
 
 
-def examine(
-    predict: Predict, workload: Any, dataset: Dataset, split: str
-) -> tuple[Measures, float]:
-    """The measures of a network, example by example, and the seconds of predicting alone."""
-    data, count = workload.arrays(dataset, split), workload.examples(dataset, split)
-    window = jax.jit(workload.window)
-    parts, seconds = [], 0.0
-    for start in range(0, count, BATCH):
-        index, kept = np.arange(start, start + BATCH, dtype=np.int32), min(BATCH, count - start)
-        batch = window(data, index)
-        inputs = data["inputs"][index[:kept]] if "inputs" in data else batch.inputs[:kept]
-        begin = time.perf_counter()
-        found = predict(np.asarray(inputs))
-        seconds += time.perf_counter() - begin
-        logits = np.zeros((BATCH, *found.shape[1:]), np.float32)
-        logits[:kept] = found
-        parts.append([column[:kept] for column in jax.device_get(_measure(logits, batch))])
-    whole: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return Measures(*whole), seconds
+def _files(directory: Path) -> dict[str, File]:
+    """What lies beside the record, by its path below it."""
+    paths = {name: directory / name for name in (PREDICTIONS, FILE)}
+    return {n: File(digest_file(p), p.stat().st_size) for n, p in paths.items() if p.is_file()}
 
 
 def _now() -> str:

@@ -127,6 +127,7 @@ def test_controls_stand_beside_a_network_in_tables_sentences_and_plots(fitted, t
     assert "FLOPs unknown (not a FLOP count: trees compare" in said["random forest"]
     text = page.write(found, tmp_path, "controls").read_text()
     assert all(row.label in text for row in made)
+    assert "support vectors, " in text and "us to predict one image" in text
 
 
 def test_what_a_killed_attempt_spent_is_on_the_bill_of_the_next(tmp_path, monkeypatch):
@@ -143,6 +144,12 @@ def test_what_a_killed_attempt_spent_is_on_the_bill_of_the_next(tmp_path, monkey
     assert record.cost.total_s > record.cost.processes[1].total_s
     assert record.cost.flops_executed is None
     assert "killed" in record.cost.unknown["flops_executed"]
+
+
+def test_a_setting_that_is_refused_leaves_nothing_behind(tmp_path):
+    with pytest.raises(ControlError, match="neighbours 9999"):
+        run(Control(DIGITS, Neighbours(9999)), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_text_is_scored_on_the_windows_of_a_network(tmp_path):
