@@ -144,12 +144,13 @@ def _judged(
     made = []
     for (row, _), one in zip(sides, found, strict=True):
         p = math.nan if math.isnan(one.p) else next(adjusted)
+        word = _word(one, p)
         made.append(
             Gate(
                 workload=row.workload,
                 arm=row.label,
                 axis=axis,
-                word=_word(one, p),
+                word=word,
                 cost=one.cost,
                 gain=one.gain,
                 low=one.low,
@@ -158,7 +159,7 @@ def _judged(
                 unit="points" if row.quality_name == ACCURACY else row.quality_name,
                 seeds=one.seeds,
                 family=max(1, len(tested)),
-                reason=one.reason,
+                reason=one.reason if word in (OUTSIDE, INCONCLUSIVE) else "",
             )
         )
     return made

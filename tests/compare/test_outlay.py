@@ -13,6 +13,7 @@ from efficient.compare.sentence import sentences
 from efficient.compare.summary import rows
 from efficient.ledger.notation import budget, trial, tuned_for
 from efficient.ledger.record import FINISHED, INTERRUPTED, NONFINITE
+from efficient.report.layout import tables
 
 ARMS = ("teacher", "baseline", "distilled")
 
@@ -102,3 +103,18 @@ def test_the_baseline_at_another_budget_is_a_point_and_no_claim():
     (decision,) = decide(found)
     assert (decision.arm, decision.family) == ("pruned", 1)
     assert set(sentences(found)) == {"pruned"}
+
+
+def test_the_table_of_first_models_adds_up_and_is_left_out_where_nothing_was_searched():
+    trials = [attempt("baseline", k, label=trial("baseline", k)) for k in (1, 2)]
+    found = rows([*models(*ARMS), *trials, attempt("distilled", 1, INTERRUPTED)])
+    made = {table.title: table for table in tables(found)}
+    flops = made["Cost to first model: executed training FLOPs"]
+    cells = {row[0].text: [cell.text for cell in row[1:]] for row in flops.rows}
+    assert cells["baseline"] == ["960 GFLOP", "0", "1.92 TFLOP", "0", "2.88 TFLOP"]
+    assert cells["distilled"] == ["4.16 TFLOP", "9.60 TFLOP", "0", "4.16 TFLOP", "17.9 TFLOP"]
+    assert flops.rows[-1][-1].aside or flops.rows[1][-1].aside
+    assert "Cost to first model: total seconds" in made
+    assert "Cost to first model: energy" not in made  # unknown of digits
+    titles = [table.title for table in tables(rows(models(*ARMS)))]
+    assert not any(title.startswith("Cost to first") for title in titles)
