@@ -10,7 +10,8 @@ import pytest
 from fabrication import record
 from scipy import stats
 
-from efficient.compare.gate import EFFICIENT, NOT_EFFICIENT, OUTSIDE, gates
+from efficient.compare.curve import EFFICIENT, NOT_EFFICIENT, OUTSIDE, stand, word
+from efficient.compare.gate import gates
 from efficient.compare.note import notes
 from efficient.compare.outlay import AXES, Outlay
 from efficient.compare.sentence import sentences
@@ -178,13 +179,22 @@ def test_the_baseline_at_another_budget_is_seldom_found_efficient(truth):
 
     The seeds vary so little that chords between the budgets would fail this.
     """
-    rng, draws, false, wrong = np.random.default_rng(3), 200, 0, 0
-    for _ in range(draws):
-        cost = math.exp(rng.uniform(math.log(0.3), math.log(1.9)))
-        noise = rng.normal(0, 0.06, (5, 5))
-        arm = row("null", cost, TRUTHS[truth](cost) + noise[4])
-        (found,) = gates([*curve(TRUTHS[truth], noise), arm])
-        false += found.word == EFFICIENT
-        wrong += found.word != INCONCLUSIVE
-    assert stats.binomtest(false, draws, LEVEL / 2, alternative="greater").pvalue > 1e-3
-    assert stats.binomtest(wrong, draws, LEVEL, alternative="greater").pvalue > 1e-3
+    rng, draws = np.random.default_rng(3), 120
+    found = [drawn(rng, TRUTHS[truth]) for _ in range(draws)]
+    for words, level in (
+        (found.count(EFFICIENT), LEVEL / 2),
+        (draws - found.count(INCONCLUSIVE), LEVEL),
+    ):
+        assert stats.binomtest(words, draws, level, alternative="greater").pvalue > 1e-3
+
+
+def drawn(rng, truth, deviation=0.04, seeds=5):
+    """The word for the baseline at a length between its budgets."""
+    cost = math.exp(rng.uniform(math.log(0.3), math.log(1.9)))
+    quality = [truth(c) + rng.normal(0, deviation, seeds) for c in (cost, *BUDGETS)]
+    mine, *points = (
+        {seed: (c, q) for seed, q in enumerate(by_seed)}
+        for c, by_seed in zip((cost, *BUDGETS), quality, strict=True)
+    )
+    found = stand(mine, points)
+    return word(found, found.p)
