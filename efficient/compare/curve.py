@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from efficient.compare.decision import Test
+from efficient.compare.difference import times
 from efficient.compare.significance import LEVEL, paired
 from efficient.compare.verdict import INCONCLUSIVE
 
@@ -50,7 +51,8 @@ def stand(mine: Points, curve: Sequence[Points], test: Test = paired) -> Standin
     """An arm and the budgets of its baseline, the baseline itself first; by seeds that all have."""
     seeds = [seed for seed in mine if all(seed in points for points in curve)]
     if len(seeds) < 2:
-        return Standing(True, reason=f"{len(seeds)} seeds in common with the baseline's budgets")
+        count = f"{len(seeds)} seed{'s' * (len(seeds) != 1)}"
+        return Standing(True, reason=f"{count} in common with the baseline's budgets")
     costs = {seed: [points[seed][0] for points in curve] for seed in seeds}
     inside = all(min(costs[seed]) <= mine[seed][0] <= max(costs[seed]) for seed in seeds)
     own, *others = (math.fsum(points[seed][0] for seed in seeds) for points in (mine, *curve))
@@ -63,7 +65,8 @@ def stand(mine: Points, curve: Sequence[Points], test: Test = paired) -> Standin
     if inside:
         at = {seed: _at(mine[seed][0], [points[seed] for points in curve]) for seed in seeds}
         rivals.append([mine[seed][1] - at[seed] for seed in seeds])
-    reason = "" if inside else f"train the baseline with --budgets {_nearby(cost):g} as well"
+    span = f"{times(min(others) / others[0])} to {times(max(others) / others[0])}"
+    reason = "" if inside else f"the budgets cost {span}"
     if not rivals:
         return Standing(False, cost, seeds=len(seeds), reason=reason)
     over = [test(gains) for gains in rivals]
@@ -98,9 +101,3 @@ def _at(cost: float, points: Sequence[tuple[float, float]]) -> float:
 def _sure(p: float) -> float:
     """Pairs that do not vary have no test and show nothing."""
     return 1.0 if math.isnan(p) else p
-
-
-def _nearby(cost: float) -> float:
-    """The power of two that reaches a cost from 1."""
-    step = math.ceil if cost > 1 else math.floor
-    return 2.0 ** step(math.log2(cost))

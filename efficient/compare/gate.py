@@ -60,12 +60,7 @@ class Gate:
     @property
     def said(self) -> str:
         """In words, without the name of the arm."""
-        at = f" at {times(self.cost)}" if math.isfinite(self.cost) else ""
-        said = f"{self.word} by {NAMES[self.axis]}{at}"
-        if math.isfinite(self.p) and self.word != OUTSIDE:
-            said += f" ({self.gain:+.2g} {self.unit}, p = {self.p:.2g})"
-        said += f" ({self.reason})" if self.reason else ""
-        return said + (f", without its parents {self.alone}" if self.alone else "")
+        return _said(self, NAMES[self.axis])
 
 
 def gates(rows: Sequence[Row], test: Test = paired) -> list[Gate]:
@@ -85,6 +80,17 @@ def gates(rows: Sequence[Row], test: Test = paired) -> list[Gate]:
     return found
 
 
+def against(judged: Sequence[Gate]) -> str:
+    """Of one arm on every axis, in words; what has no number and the same reason is said once."""
+    alike: dict[tuple[str, ...], list[Gate]] = {}
+    for one in judged:
+        same = (one.axis,) if math.isfinite(one.cost) else (one.word, one.reason, one.alone)
+        alike.setdefault(same, []).append(one)
+    names = [", ".join(NAMES[one.axis] for one in group) for group in alike.values()]
+    pairs = zip(alike.values(), names, strict=True)
+    return ", ".join(_said(group[0], costs) for group, costs in pairs)
+
+
 def budgets(row: Row, rows: Sequence[Row]) -> list[Row]:
     """The baseline of a row and that baseline at other budgets; empty where there are none."""
     base = baseline_of(row, rows)
@@ -93,6 +99,15 @@ def budgets(row: Row, rows: Sequence[Row]) -> list[Row]:
     others = [r for r in rows if r.at_budget and r.workload == base.workload]
     others = [r for r in others if r.model == base.model]
     return [base, *others] if others else []
+
+
+def _said(gate: Gate, costs: str) -> str:
+    at = f" at {times(gate.cost)}" if math.isfinite(gate.cost) else ""
+    said = f"{gate.word} by {costs}{at}"
+    if math.isfinite(gate.p) and gate.word != OUTSIDE:
+        said += f" ({gate.gain:+.2g} {gate.unit}, p = {gate.p:.2g})"
+    said += f" ({gate.reason})" if gate.reason else ""
+    return said + (f" and {gate.alone} without its parents" if gate.alone else "")
 
 
 def _known(side: tuple[Row, list[Row]], axis: str) -> bool:
@@ -131,10 +146,21 @@ def _judged(
                 unit="points" if row.quality_name == ACCURACY else row.quality_name,
                 seeds=one.seeds,
                 family=max(1, len(tested)),
-                reason=one.reason if said in (OUTSIDE, INCONCLUSIVE) else "",
+                reason=_reason(one, said, axis),
             )
         )
     return made
+
+
+def _reason(found: Standing, said: str, axis: str) -> str:
+    """Why there is no test or, outside, which budget would give one."""
+    if said != OUTSIDE:
+        return found.reason if said == INCONCLUSIVE else ""
+    step = math.ceil if found.cost > 1 else math.floor
+    other = "a larger one" if found.cost > 1 else "a smaller one"
+    if axis == "flops_executed":  # in proportion to the length, as seconds with a start are not
+        other = f"--budgets {2.0 ** step(math.log2(found.cost)):g}"
+    return f"{found.reason}: train the baseline with {other} as well"
 
 
 def _standing(row: Row, curve: list[Row], axis: str, test: Test, parents: bool) -> Standing:

@@ -20,7 +20,7 @@ from efficient.compare.difference import (
     times,
 )
 from efficient.compare.evidence import is_masked, is_quantized
-from efficient.compare.gate import Gate, gates
+from efficient.compare.gate import Gate, against, gates
 from efficient.compare.significance import paired
 from efficient.compare.summary import Row
 
@@ -58,7 +58,7 @@ def sentence(row: Row, baseline: Row, decision: Decision, judged: Sequence[Gate]
     parts += [] if sides["gained"] else ["no gain shown"]
     parts += [f"{side} {_list(words)}" for side, words in sides.items() if words]
     if judged:
-        parts.append(f"against the baseline's curve {_list([one.said for one in judged])}")
+        parts.append(f"against the baseline's curve {against(judged)}")
     parts += _bounds(row, baseline, gap)
     return f"{row.label} against {baseline.label}: {'; '.join(parts)}."
 
@@ -127,7 +127,7 @@ def _search(row: Row, baseline: Row) -> str:
     shares = {"trials": outlay.tuning, "failed attempts": outlay.failed}
     parts = [f"{name} {_share(spent, whole)}" for name, spent in shares.items() if spent != 0]
     first = _share(outlay.first, whole)
-    return f"its first model cost {first} of the baseline's executed FLOPs, {_list(parts)} of it"
+    return f"its first model cost {first} times the baseline's executed FLOPs, of it {_list(parts)}"
 
 
 def _share(spent: float | None, whole: float) -> str:

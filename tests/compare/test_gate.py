@@ -82,8 +82,9 @@ def test_on_the_curve_nothing_is_shown():
 def test_nothing_is_extrapolated():
     dear, cheap = judged(row("dear", 5.0, [99] * 5 + NOISE[5]), row("cheap", 0.1, [80] * 5))
     assert dear.word == cheap.word == OUTSIDE
-    assert "train the baseline with --budgets 8 as well" in dear.said
-    assert "train the baseline with --budgets 0.0625 as well" in cheap.said
+    span = "the budgets cost \N{MULTIPLICATION SIGN}0.25 to \N{MULTIPLICATION SIGN}2.00"
+    assert f"{span}: train the baseline with --budgets 8 as well" in dear.said
+    assert f"{span}: train the baseline with --budgets 0.0625 as well" in cheap.said
     assert math.isnan(cheap.p)
 
 
@@ -107,7 +108,7 @@ def test_parents_are_charged_and_the_word_without_them_stands_beside():
     (found,) = judged(student)
     assert (found.word, found.alone) == (NOT_EFFICIENT, EFFICIENT)
     assert found.cost == pytest.approx(1.9)
-    assert found.said.endswith("without its parents EFFICIENT")
+    assert found.said.endswith("and EFFICIENT without its parents")
     (orphan,) = judged(dataclasses.replace(student, outlays=_missing(student)))
     assert orphan.word == INCONCLUSIVE and orphan.alone == EFFICIENT
     assert "what its parents cost is unknown" in orphan.said
@@ -151,6 +152,17 @@ def test_one_point_is_no_curve_and_the_notes_say_so():
     assert "one point" not in "\n".join(notes([*curve(), arm]))
     text = sentences([*curve(), arm])
     assert set(text) == {"arm"} and "against the baseline's curve INCONCLUSIVE by" in text["arm"]
+
+
+def test_what_cannot_be_tested_on_any_axis_is_said_once():
+    seconds = Outlay((1.0,), (0.0,), 0, 0)
+    every = [
+        dataclasses.replace(one, outlays=one.outlays | {"train_s": seconds}, seeds=(0,))
+        for one in [*curve(noise=NOISE[:, :1]), row("arm", 0.7, (97.0,))]
+    ]
+    said = sentences(every)["arm"]
+    why = "(1 seed in common with the baseline's budgets)"
+    assert f"curve INCONCLUSIVE by executed FLOPs, train seconds {why}" in said
 
 
 def test_bits_are_turned():

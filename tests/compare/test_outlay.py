@@ -74,8 +74,8 @@ def test_a_student_is_charged_the_search_for_its_teacher():
     assert (found.trials, found.failures) == (0, 1)
     text = sentences(rows([*models(*ARMS), lost, searched]))["distilled"]
     whole = record("digits", "baseline").cost.flops_executed
-    assert f"its first model cost {outlay.first / whole:.2f} of the baseline's executed" in text
-    assert "trials 10.00 and failed attempts 4.33 of it" in text
+    assert f"its first model cost {outlay.first / whole:.2f} times the baseline's executed" in text
+    assert "of it trials 10.00 and failed attempts 4.33" in text
 
 
 def test_a_missing_parent_leaves_the_first_model_unknown():
