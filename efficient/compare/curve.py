@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from efficient.compare.decision import Test
 from efficient.compare.difference import times
 from efficient.compare.significance import LEVEL, paired
+from efficient.compare.summary import spread
 from efficient.compare.verdict import INCONCLUSIVE
 
 EFFICIENT, NOT_EFFICIENT, OUTSIDE = "EFFICIENT", "NOT_EFFICIENT", "OUTSIDE"
@@ -29,7 +30,7 @@ Points = Mapping[int, tuple[float, float]]
 @dataclass(frozen=True)
 class Standing:
     """Before other arms are thought of. beats and beaten: p of being better than all rivals, and
-    worse than any."""
+    worse than any; deviation: over the seeds, of the gain over the hardest rival."""
 
     inside: bool
     cost: float = math.nan
@@ -38,6 +39,7 @@ class Standing:
     high: float = math.nan
     beats: float = math.nan
     beaten: float = math.nan
+    deviation: float = math.nan
     seeds: int = 0
     reason: str = ""
 
@@ -70,11 +72,12 @@ def stand(mine: Points, curve: Sequence[Points], test: Test = paired) -> Standin
     if not rivals:
         return Standing(False, cost, seeds=len(seeds), reason=reason)
     over = [test(gains) for gains in rivals]
-    hardest = min(over, key=lambda found: found.effect)
+    hardest, gains = min(zip(over, rivals, strict=True), key=lambda pair: pair[0].effect)
     beats = max(_sure(found.p) for found in over) if inside else 1.0
     beaten = min(1.0, len(rivals) * min(_sure(test([-g for g in gains]).p) for gains in rivals))
     ends = (hardest.effect, hardest.low, hardest.high)
-    return Standing(inside, cost, *ends, beats, beaten, len(seeds), reason)
+    deviation = spread(gains).sd or 0.0
+    return Standing(inside, cost, *ends, beats, beaten, deviation, len(seeds), reason)
 
 
 def word(found: Standing, p: float) -> str:

@@ -18,7 +18,7 @@ from efficient.compare.curve import OUTSIDE, Points, Standing, stand, word
 from efficient.compare.decision import Test
 from efficient.compare.difference import baseline_of, times
 from efficient.compare.outlay import AXES
-from efficient.compare.significance import holm, paired
+from efficient.compare.significance import LEVEL, detectable, holm, paired
 from efficient.compare.summary import ACCURACY, Row
 from efficient.compare.verdict import INCONCLUSIVE
 
@@ -37,7 +37,8 @@ class Gate:
 
     cost: in means of the baseline's own; gain: over the hardest rival (the curve at this cost, or a
     cheaper budget), in points of accuracy or bits per unit, more being better, with its 95 %
-    interval; p: two-sided, and Holm's over `family` arms of the workload; reason: why there is no
+    interval; p: two-sided, and Holm's over `family` arms of the workload; detectable: the gain that
+    so many seeds would have found with 80 %; reason: why there is no
     test, or which budget to add; alone: the word where parents are not charged, "" where it is the
     same.
     """
@@ -51,6 +52,7 @@ class Gate:
     low: float
     high: float
     p: float
+    detectable: float
     unit: str
     seeds: int
     family: int
@@ -105,7 +107,9 @@ def _said(gate: Gate, costs: str) -> str:
     at = f" at {times(gate.cost)}" if math.isfinite(gate.cost) else ""
     said = f"{gate.word} by {costs}{at}"
     if math.isfinite(gate.p) and gate.word != OUTSIDE:
-        said += f" ({gate.gain:+.2g} {gate.unit}, p = {gate.p:.2g})"
+        least = f"; {gate.seeds} seeds could have seen {gate.detectable:.2g}"
+        least *= gate.word == INCONCLUSIVE
+        said += f" ({gate.gain:+.2g} {gate.unit}, p = {gate.p:.2g}{least})"
     said += f" ({gate.reason})" if gate.reason else ""
     return said + (f" and {gate.alone} without its parents" if gate.alone else "")
 
@@ -143,6 +147,7 @@ def _judged(
                 low=one.low,
                 high=one.high,
                 p=p,
+                detectable=_detectable(one, max(1, len(tested))),
                 unit="points" if row.quality_name == ACCURACY else row.quality_name,
                 seeds=one.seeds,
                 family=max(1, len(tested)),
@@ -150,6 +155,12 @@ def _judged(
             )
         )
     return made
+
+
+def _detectable(found: Standing, family: int) -> float:
+    if math.isnan(found.deviation):
+        return math.nan
+    return detectable(found.deviation, found.seeds, LEVEL / 2 / family)
 
 
 def _reason(found: Standing, said: str, axis: str) -> str:

@@ -16,7 +16,7 @@ from efficient.compare.note import notes
 from efficient.compare.outlay import AXES, Outlay
 from efficient.compare.sentence import sentences
 from efficient.compare.sequential import sequential
-from efficient.compare.significance import LEVEL
+from efficient.compare.significance import LEVEL, detectable
 from efficient.compare.summary import rows, spread
 from efficient.compare.verdict import INCONCLUSIVE
 
@@ -77,6 +77,9 @@ def test_who_is_above_the_curve_at_its_own_cost_is_efficient_though_below_the_ba
 def test_on_the_curve_nothing_is_shown():
     (found,) = judged(row("same", 0.7, saturating(0.7) + NOISE[5]))
     assert found.word == INCONCLUSIVE and found.p > LEVEL
+    gains = NOISE[5] - np.array([0.5, 0.5]) @ NOISE[1:3]  # nearly: the curve has its own shares
+    assert found.detectable == pytest.approx(detectable(gains.std(ddof=1), 5, LEVEL / 2), rel=0.1)
+    assert f"5 seeds could have seen {found.detectable:.2g})" in found.said
 
 
 def test_nothing_is_extrapolated():
