@@ -5,13 +5,7 @@ schedule that has fully decayed there (Kaddour et al. 2023, "No Train No Gain", 
 and on every cost that is known, because costs rank methods differently (Dehghani et al. 2021, "The
 Efficiency Misnomer", arXiv 2110.12894).
 
-The baseline's curve goes through its budgets, by seed: a monotone cubic in the logarithm of the
-cost (Fritsch and Butland 1984), which nowhere passes the quality of both its neighbours. Chords lie
-below a curve of diminishing returns, and would find the baseline itself efficient. An arm is
-EFFICIENT where it is better than the curve at its own cost *and* than each cheaper budget: a
-baseline that overtrains is no excuse for paying more. All of these must hold, so each is tested at
-the full level (Berger 1982). NOT_EFFICIENT: any of them is better than the arm, by Bonferroni.
-Nothing is extrapolated. Words are asked in the order of `WORDS`, so that no arm has two.
+`compare.curve` has the curve, the test and the words.
 """
 
 from __future__ import annotations
@@ -20,14 +14,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from efficient.compare.curve import OUTSIDE, Points, Standing, stand, word
 from efficient.compare.difference import baseline_of, times
 from efficient.compare.outlay import AXES
-from efficient.compare.significance import LEVEL, Test, holm, paired
+from efficient.compare.significance import LEVEL, Test, detectable, holm, paired
 from efficient.compare.summary import ACCURACY, Row
 from efficient.compare.verdict import INCONCLUSIVE
 
-EFFICIENT, NOT_EFFICIENT, OUTSIDE = "EFFICIENT", "NOT_EFFICIENT", "OUTSIDE"
-WORDS = (EFFICIENT, NOT_EFFICIENT, OUTSIDE, INCONCLUSIVE)
 #: What a cost is called in a sentence.
 NAMES = {
     "flops_executed": "executed FLOPs",
@@ -43,7 +36,8 @@ class Gate:
 
     cost: in means of the baseline's own; gain: over the hardest rival (the curve at this cost, or a
     cheaper budget), in points of accuracy or bits per unit, more being better, with its 95 %
-    interval; p: two-sided, and Holm's over `family` arms of the workload; reason: why there is no
+    interval; p: two-sided, and Holm's over `family` arms of the workload; detectable: the gain that
+    so many seeds would have found with 80 %; reason: why there is no
     test, or which budget to add; alone: the word where parents are not charged, "" where it is the
     same.
     """
@@ -57,6 +51,7 @@ class Gate:
     low: float
     high: float
     p: float
+    detectable: float
     unit: str
     seeds: int
     family: int
@@ -66,33 +61,7 @@ class Gate:
     @property
     def said(self) -> str:
         """In words, without the name of the arm."""
-        at = f" at {times(self.cost)}" if math.isfinite(self.cost) else ""
-        said = f"{self.word} by {NAMES[self.axis]}{at}"
-        if math.isfinite(self.p) and self.word != OUTSIDE:
-            said += f" ({self.gain:+.2g} {self.unit}, p = {self.p:.2g})"
-        said += f" ({self.reason})" if self.reason else ""
-        return said + (f", without its parents {self.alone}" if self.alone else "")
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Before other arms are thought of. beats and beaten: p of being better than all rivals, and
-    worse than any."""
-
-    inside: bool
-    cost: float = math.nan
-    gain: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    beats: float = math.nan
-    beaten: float = math.nan
-    seeds: int = 0
-    reason: str = ""
-
-    @property
-    def p(self) -> float:
-        """Two-sided; not a number where nothing was tested."""
-        return min(2 * min(self.beats, self.beaten), 1.0)
+        return _said(self, NAMES[self.axis])
 
 
 def gates(rows: Sequence[Row], test: Test = paired) -> list[Gate]:
@@ -112,6 +81,17 @@ def gates(rows: Sequence[Row], test: Test = paired) -> list[Gate]:
     return found
 
 
+def against(judged: Sequence[Gate]) -> str:
+    """Of one arm on every axis, in words; what has no number and the same reason is said once."""
+    alike: dict[tuple[str, ...], list[Gate]] = {}
+    for one in judged:
+        same = (one.axis,) if math.isfinite(one.cost) else (one.word, one.reason, one.alone)
+        alike.setdefault(same, []).append(one)
+    names = [", ".join(NAMES[one.axis] for one in group) for group in alike.values()]
+    pairs = zip(alike.values(), names, strict=True)
+    return ", ".join(_said(group[0], costs) for group, costs in pairs)
+
+
 def budgets(row: Row, rows: Sequence[Row]) -> list[Row]:
     """The baseline of a row and that baseline at other budgets; empty where there are none."""
     base = baseline_of(row, rows)
@@ -120,6 +100,17 @@ def budgets(row: Row, rows: Sequence[Row]) -> list[Row]:
     others = [r for r in rows if r.at_budget and r.workload == base.workload]
     others = [r for r in others if r.model == base.model]
     return [base, *others] if others else []
+
+
+def _said(gate: Gate, costs: str) -> str:
+    at = f" at {times(gate.cost)}" if math.isfinite(gate.cost) else ""
+    said = f"{gate.word} by {costs}{at}"
+    if math.isfinite(gate.p) and gate.word != OUTSIDE:
+        least = f"; {gate.seeds} seeds could have seen {gate.detectable:.2g}"
+        least *= gate.word == INCONCLUSIVE
+        said += f" ({gate.gain:+.2g} {gate.unit}, p = {gate.p:.2g}{least})"
+    said += f" ({gate.reason})" if gate.reason else ""
+    return said + (f" and {gate.alone} without its parents" if gate.alone else "")
 
 
 def _known(side: tuple[Row, list[Row]], axis: str) -> bool:
@@ -143,63 +134,50 @@ def _judged(
     made = []
     for (row, _), one in zip(sides, found, strict=True):
         p = math.nan if math.isnan(one.p) else next(adjusted)
+        said = word(one, p)
         made.append(
             Gate(
                 workload=row.workload,
                 arm=row.label,
                 axis=axis,
-                word=_word(one, p),
+                word=said,
                 cost=one.cost,
                 gain=one.gain,
                 low=one.low,
                 high=one.high,
                 p=p,
+                detectable=_detectable(one, max(1, len(tested))),
                 unit="points" if row.quality_name == ACCURACY else row.quality_name,
                 seeds=one.seeds,
                 family=max(1, len(tested)),
-                reason=one.reason,
+                reason=_reason(one, said, axis),
             )
         )
     return made
 
 
-def _word(found: Standing, p: float) -> str:
-    """The first of `WORDS` that holds."""
-    if p < LEVEL and found.beats < found.beaten:
-        return EFFICIENT
-    if p < LEVEL:
-        return NOT_EFFICIENT
-    return INCONCLUSIVE if found.inside else OUTSIDE
+def _detectable(found: Standing, family: int) -> float:
+    if math.isnan(found.deviation):
+        return math.nan
+    return detectable(found.deviation, found.seeds, LEVEL / 2 / family)
+
+
+def _reason(found: Standing, said: str, axis: str) -> str:
+    """Why there is no test or, outside, which budget would give one."""
+    if said != OUTSIDE:
+        return found.reason if said == INCONCLUSIVE else ""
+    step = math.ceil if found.cost > 1 else math.floor
+    other = "a larger one" if found.cost > 1 else "a smaller one"
+    if axis == "flops_executed":  # in proportion to the length, as seconds with a start are not
+        other = f"--budgets {2.0 ** step(math.log2(found.cost)):g}"
+    return f"{found.reason}: train the baseline with {other} as well"
 
 
 def _standing(row: Row, curve: list[Row], axis: str, test: Test, parents: bool) -> Standing:
     if reason := _unfit(row, curve, axis, parents):
         return Standing(True, reason=reason)
-    points = [_points(one, axis, parents) for one in curve]
-    mine = _points(row, axis, parents)
-    seeds = [seed for seed in mine if all(seed in point for point in points)]
-    if len(seeds) < 2:
-        return Standing(True, reason=f"{len(seeds)} seeds in common with the baseline's budgets")
-    inside = all(
-        min(p[s][0] for p in points) <= mine[s][0] <= max(p[s][0] for p in points) for s in seeds
-    )
-    own, *others = (math.fsum(p[s][0] for s in seeds) for p in (mine, *points))
-    cost = own / others[0]
-    rivals = [
-        [mine[s][1] - p[s][1] for s in seeds]
-        for p, other in zip(points, others, strict=True)
-        if other < own
-    ]
-    if inside:
-        rivals.append([mine[s][1] - _at(mine[s][0], [p[s] for p in points]) for s in seeds])
-    reason = "" if inside else f"train the baseline with --budgets {_nearby(cost):g} as well"
-    if not rivals:
-        return Standing(False, cost, seeds=len(seeds), reason=reason)
-    hardest = test(min(rivals, key=math.fsum))
-    beats = max(_sure(test(gains).p) for gains in rivals) if inside else 1.0
-    beaten = min(1.0, len(rivals) * min(_sure(test([-g for g in gains]).p) for gains in rivals))
-    ends = (hardest.effect, hardest.low, hardest.high)
-    return Standing(inside, cost, *ends, beats, beaten, len(seeds), reason)
+    mine, *points = (_points(one, axis, parents) for one in (row, *curve))
+    return stand(mine, points, test)
 
 
 def _unfit(row: Row, curve: list[Row], axis: str, parents: bool) -> str:
@@ -213,32 +191,9 @@ def _unfit(row: Row, curve: list[Row], axis: str, parents: bool) -> str:
     return ""
 
 
-def _points(row: Row, axis: str, parents: bool) -> dict[int, tuple[float, float]]:
+def _points(row: Row, axis: str, parents: bool) -> Points:
     """Cost and quality by seed; quality in points or negative bits, so that more is better."""
     outlay, scale = row.outlays[axis], 100.0 if row.quality_name == ACCURACY else -1.0
     costs = (outlay.full if parents else outlay.run) or ()
     pairs = ((cost, scale * q) for cost, q in zip(costs, row.quality.values, strict=True))
     return dict(zip(row.seeds, pairs, strict=True))
-
-
-def _at(cost: float, points: Sequence[tuple[float, float]]) -> float:
-    """Quality of the curve at a cost between the cheapest and the dearest point."""
-    from scipy.interpolate import PchipInterpolator
-
-    best: dict[float, float] = {}
-    for x, quality in sorted(points):
-        best[math.log(x)] = quality  # the better one of two that cost the same comes last
-    if len(best) == 1:
-        return next(iter(best.values()))
-    return float(PchipInterpolator(list(best), list(best.values()))(math.log(cost)))
-
-
-def _sure(p: float) -> float:
-    """Pairs that do not vary have no test and show nothing."""
-    return 1.0 if math.isnan(p) else p
-
-
-def _nearby(cost: float) -> float:
-    """The power of two that reaches a cost from 1."""
-    step = math.ceil if cost > 1 else math.floor
-    return 2.0 ** step(math.log2(cost))

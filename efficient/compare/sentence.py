@@ -14,7 +14,7 @@ from efficient.compare.decision import BETTER, WORSE, Decision
 from efficient.compare.difference import SAME, Difference, baseline_of, difference, times
 from efficient.compare.evidence import is_masked, is_quantized
 from efficient.compare.example import Agreement
-from efficient.compare.gate import Gate
+from efficient.compare.gate import Gate, against
 from efficient.compare.significance import Test, paired
 from efficient.compare.summary import Row
 
@@ -77,7 +77,7 @@ def sentence(
     parts += [] if sides["gained"] else ["no gain shown"]
     parts += [f"{side} {_list(words)}" for side, words in sides.items() if words]
     if gates:
-        parts.append(f"against the baseline's curve {_list([one.said for one in gates])}")
+        parts.append(f"against the baseline's curve {against(gates)}")
     parts += _bounds(row, baseline, gap)
     return f"{row.label} against {baseline.label}: {'; '.join(parts)}."
 
@@ -144,7 +144,7 @@ def _search(row: Row, baseline: Row) -> str:
     shares = {"trials": outlay.tuning, "failed attempts": outlay.failed}
     parts = [f"{name} {_share(spent, whole)}" for name, spent in shares.items() if spent != 0]
     first = _share(outlay.first, whole)
-    return f"its first model cost {first} of the baseline's executed FLOPs, {_list(parts)} of it"
+    return f"its first model cost {first} times the baseline's executed FLOPs, of it {_list(parts)}"
 
 
 def _share(spent: float | None, whole: float) -> str:

@@ -12,7 +12,7 @@ from efficient.compare.outlay import AXES
 from efficient.compare.summary import BASELINE
 from efficient.config import Config, Duration, nearest
 from efficient.experiment.definition import Arm, Experiment, ExperimentError
-from efficient.experiment.space import SpaceError, placed, settings
+from efficient.experiment.space import Space, SpaceError, placed, settings
 from efficient.ledger.notation import budget, trial
 
 #: Seed of every trial. The chosen setting is trained on the arm's own seeds, which are others.
@@ -61,10 +61,7 @@ def with_trials(experiment: Experiment, trials: int) -> Experiment:
                 f"arm {arm.label!r} of experiment {experiment.name!r} has no space to draw trials "
                 'from; give it space={"optimizer.lr": LogUniform(1e-4, 1e-2)}'
             )
-        tried = [
-            _trial(arm, number, setting)
-            for number, setting in enumerate(settings(space, trials), 1)
-        ]
+        tried = _trials(arm, space, trials)
         chosen_from = tuple(one.label for one in tried)
         arms += [*tried, dataclasses.replace(arm, chosen_from=chosen_from)]
     return dataclasses.replace(experiment, arms=tuple(arms), name=f"{experiment.name}-tuned")
@@ -135,17 +132,20 @@ def _length(arm: Arm) -> float:
     return Duration.parse(arm.config.train_for).count if isinstance(arm.config, Config) else 0.0
 
 
-def _trial(arm: Arm, number: int, setting: dict) -> Arm:
+def _trials(arm: Arm, space: Space, trials: int) -> list[Arm]:
     assert isinstance(arm.config, Config)
     try:
-        config = placed(arm.config, setting)
+        configs = [placed(arm.config, setting) for setting in settings(space, trials)]
     except SpaceError as error:
         raise ExperimentError(f"arm {arm.label!r}: {error}") from None
-    return dataclasses.replace(
-        arm,
-        label=trial(arm.label, number),
-        config=config,
-        reference="",
-        seeds=1,
-        first_seed=TRIAL_SEED,
-    )
+    return [
+        dataclasses.replace(
+            arm,
+            label=trial(arm.label, number),
+            config=config,
+            reference="",
+            seeds=1,
+            first_seed=TRIAL_SEED,
+        )
+        for number, config in enumerate(configs, 1)
+    ]

@@ -75,9 +75,17 @@ def settings(space: Space, count: int) -> list[dict[str, Any]]:
     """The first `count` points of the scrambled Halton sequence (Owen 2017), by field.
 
     More points begin with the same ones, whatever the order of the fields.
+
+    Raises:
+        SpaceError: a field has no range or choice.
     """
     from scipy.stats import qmc
 
+    for field, values in space.items():
+        if not isinstance(values, Uniform | LogUniform | Choice):
+            raise SpaceError(
+                f"space over {field!r} is {values!r}; give Uniform, LogUniform or Choice"
+            )
     fields = sorted(space)
     shares = qmc.Halton(len(fields), scramble=True, rng=SCRAMBLE).random(count)
     return [

@@ -6,6 +6,7 @@ no arm knows is a footnote alone.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,10 @@ from efficient.compare.summary import Row
 from efficient.report import number
 
 TRAINING = ("flops_executed", "flops_effective", "flops_parents", "train_s", "total_s")
+#: Costs of which a table says what the first model took.
+FIRST = ("flops_executed", "total_s", "energy_j")
+#: Costs of which a table says what the first model took.
+FIRST = ("flops_executed", "total_s", "energy_j")
 ENERGY = ("energy_j", "carbon_gco2e", "cost_usd", "mfu", "hfu")
 MEMORY = (
     "memory_weights_bytes",
@@ -86,6 +91,7 @@ def tables(found: Comparison, clock: str = "train") -> list[Table]:
     made = [
         _quality(rows, found.decisions),
         _training(rows, clock if clock in RULES else "train"),
+        *_first_models(rows),
         _energy(rows),
         _costs("Memory of training", rows, MEMORY),
         _costs("Shipped file", rows, SHIPPED),
@@ -135,6 +141,38 @@ def _training(rows: Sequence[Row], clock: str) -> Table:
         tuple((*a, *b) for a, b in zip(arms, cells, strict=True)),
         made.footnotes,
     )
+
+
+def _first_models(rows: Sequence[Row]) -> list[Table]:
+    """What the first model of each arm cost, where any was searched for or failed on the way."""
+    if not any(row.trials or row.failures for row in rows):
+        return []
+    columns = ("arm", "run", "parents", "trials", "failed", "first model")
+    note = "trials and failed attempts include those of the parents' arms"
+    return [
+        Table(
+            f"Cost to first model: {BY_KEY[key].title}",
+            columns,
+            tuple(_first_model(row, baseline_of(row, rows), key) for row in rows),
+            (note,),
+        )
+        for key in FIRST
+        if any(row.outlays[key].first is not None for row in rows)
+    ]
+
+
+def _first_model(row: Row, baseline: Row | None, key: str) -> tuple[Cell, ...]:
+    outlay = row.outlays[key]
+    run, parents = (
+        None if by_seed is None else statistics.fmean(by_seed)
+        for by_seed in (outlay.run, outlay.parents)
+    )
+    parts = (run, parents, outlay.tuning, outlay.failed, outlay.first)
+    unit = BY_KEY[key].unit
+    texts = [number.NONE if v is None else number.quantity(v, unit) for v in parts]
+    whole = baseline.outlays[key].first if baseline else None
+    ratio = times(outlay.first / whole) if whole and outlay.first is not None else ""
+    return (Cell(row.label), *map(Cell, texts[:-1]), Cell(texts[-1], ratio))
 
 
 def _clocks(rows: Sequence[Row]) -> Table:

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from efficient import Config
-from efficient.experiment import Arm, Experiment
+from efficient.experiment import Arm, Experiment, LogUniform
 from efficient.models.gpt import GPTSpec
 from efficient.models.mlp import MLPSpec
 from efficient.train.optimizer import Optimizer, Schedule
@@ -41,12 +41,15 @@ WIDE_LANGUAGE = dataclasses.replace(
 def arms(small: Config, wide: Config, seeds: int) -> tuple[Arm, ...]:
     """The teacher first, then the four rows; every row is a network of the same sizes."""
 
+    rate = small.optimizer.lr
+    space = {"optimizer.lr": LogUniform(rate / 10, rate * 10)}
+
     def arm(label: str, *variants, **needs: Any) -> Arm:
         config = dataclasses.replace(small, variants=variants)
-        return Arm(label, config, seeds=seeds, minutes=0.2, **needs)
+        return Arm(label, config, seeds=seeds, minutes=0.2, space=space, **needs)
 
     return (
-        Arm("teacher", wide, seeds=1, minutes=0.3),
+        Arm("teacher", wide, seeds=1, minutes=0.3, space=space),
         arm("baseline", reference="teacher"),
         arm("pruned", Prune(sparsity=0.8)),
         arm("quantized", Quantize(bits=8)),

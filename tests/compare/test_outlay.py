@@ -13,6 +13,7 @@ from efficient.compare.note import notes
 from efficient.compare.summary import rows
 from efficient.ledger.notation import budget, trial, tuned_for
 from efficient.ledger.record import FINISHED, INTERRUPTED, NONFINITE
+from efficient.report.layout import tables
 
 ARMS = ("teacher", "baseline", "distilled")
 
@@ -74,8 +75,8 @@ def test_a_student_is_charged_the_search_for_its_teacher():
     (one,) = compare(rows([*models(*ARMS), lost, searched]))
     text = one.sentences["distilled"]
     whole = record("digits", "baseline").cost.flops_executed
-    assert f"its first model cost {outlay.first / whole:.2f} of the baseline's executed" in text
-    assert "trials 10.00 and failed attempts 4.33 of it" in text
+    assert f"its first model cost {outlay.first / whole:.2f} times the baseline's executed" in text
+    assert "of it trials 10.00 and failed attempts 4.33" in text
 
 
 def test_a_missing_parent_leaves_the_first_model_unknown():
@@ -103,3 +104,18 @@ def test_the_baseline_at_another_budget_is_a_point_and_no_claim():
     (decision,) = decide(found)
     assert (decision.arm, decision.family) == ("pruned", 1)
     assert set(compare(found)[0].sentences) == {"pruned"}
+
+
+def test_the_table_of_first_models_adds_up_and_is_left_out_where_nothing_was_searched():
+    trials = [attempt("baseline", k, label=trial("baseline", k)) for k in (1, 2)]
+    found = rows([*models(*ARMS), *trials, attempt("distilled", 1, INTERRUPTED)])
+    made = {table.title: table for table in tables(compare(found)[0])}
+    flops = made["Cost to first model: executed training FLOPs"]
+    cells = {row[0].text: [cell.text for cell in row[1:]] for row in flops.rows}
+    assert cells["baseline"] == ["960 GFLOP", "0", "1.92 TFLOP", "0", "2.88 TFLOP"]
+    assert cells["distilled"] == ["4.16 TFLOP", "9.60 TFLOP", "0", "4.16 TFLOP", "17.9 TFLOP"]
+    assert flops.rows[-1][-1].aside or flops.rows[1][-1].aside
+    assert "Cost to first model: total seconds" in made
+    assert "Cost to first model: energy" not in made  # unknown of digits
+    titles = [table.title for table in tables(compare(rows(models(*ARMS)))[0])]
+    assert not any(title.startswith("Cost to first") for title in titles)

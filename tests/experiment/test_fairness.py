@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import subprocess
 
 import pytest
 import tiny
@@ -16,6 +18,7 @@ from efficient.experiment import (
     ExperimentError,
     LogUniform,
     plan,
+    process,
     with_budgets,
     with_equal,
     with_trials,
@@ -190,9 +193,28 @@ def test_a_trial_that_diverged_is_over_but_never_chosen(tmp_path):
         plan(asked, 1, tmp_path)
 
 
+def test_the_process_of_a_trial_may_diverge_and_that_of_an_arm_may_not(tmp_path, monkeypatch):
+    summary = {"status": NONFINITE, "steps": 7, "arm": "baseline ~ trial 1", "cost": {}}
+
+    def diverged(command, **options):
+        return subprocess.CompletedProcess(command, 3, stdout=json.dumps(summary).encode())
+
+    monkeypatch.setattr(process.subprocess, "run", diverged)
+    asked = with_trials(dataclasses.replace(QUESTION, arms=(BASELINE,)), 1)
+    tried = plan(asked, 1, tmp_path)[0]
+    assert process._train(tried, tmp_path, None, process.Terms()) == summary
+    assert process._line(summary) == "nonfinite after 7 steps, charged and not chosen"
+    finish(tmp_path, tried)
+    with pytest.raises(ExperimentError, match="digits baseline seed 0 failed"):
+        process._train(plan(asked, 1, tmp_path)[1], tmp_path, None, process.Terms())
+
+
 def test_without_a_space_there_are_no_trials():
     with pytest.raises(ExperimentError, match="arm 'teacher' of experiment 'help' has no space"):
         with_trials(dataclasses.replace(QUESTION, space={}), 2)
+    bare = dataclasses.replace(QUESTION, space={"optimizer.lr": 0.1})
+    with pytest.raises(ExperimentError, match=r"'optimizer\.lr' is 0\.1; give Uniform, LogUniform"):
+        with_trials(bare, 2)
     wrong = dataclasses.replace(QUESTION, space={"optimiser.lr": LogUniform(1e-4, 1e-1)})
     with pytest.raises(ExperimentError, match=r"'teacher'.*did you mean 'optimizer.lr'"):
         with_trials(wrong, 2)

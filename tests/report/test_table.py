@@ -164,10 +164,12 @@ def test_markdown_has_even_rows_and_escapes_names():
     text = markdown([odd, *EVERYTHING[1:]])
     assert r"a\|b\<script\> \*c\*" in text
     blocks = [b.splitlines() for b in text.split("\n\n") if b.startswith("|")]
-    assert len(blocks) == 9, "energy of the first workload is footnotes only"
+    # Energy of the first workload is footnotes only; an attempt of the second one failed, which
+    # its first models are charged in three tables.
+    assert len(blocks) == 9 + 3
     for lines in blocks:
         assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1
-    assert text.count("### ") == 10 and text.endswith("\n") and not text.endswith("\n\n")
+    assert text.count("### ") == 10 + 3 and text.endswith("\n") and not text.endswith("\n\n")
 
 
 def test_no_rows_print_nothing():
