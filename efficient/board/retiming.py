@@ -45,7 +45,7 @@ class Ratio:
     @property
     def equal(self) -> bool:
         """Whether the two are shown to differ by less than what `APART` lets pass."""
-        return 1 / APART < self.gain.low and self.gain.high < APART
+        return self.gain.low > 1 / APART and self.gain.high < APART
 
     @property
     def contradicts(self) -> bool:

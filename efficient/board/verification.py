@@ -118,12 +118,29 @@ def verify(opened: Opened, rules: Rules, asked: Asked, tell: Tell) -> Verificati
     """
     tell("rules, claim, plausibility")
     made = inspect(opened, rules)
-    if opened.entry.kind == CODE:
-        return made.with_step(SELF_REPORTED, "static checks; code is counted by --replay only")
     try:
+        if opened.entry.kind == CODE:
+            return _contributed(made, opened, rules, asked, tell)
         return _verified(made, opened, rules, asked, tell)
     except BoardError as error:
         raise BoardError(f"entry {opened.entry.id}: {error}") from None
+
+
+def _contributed(
+    made: Verification, opened: Opened, rules: Rules, asked: Asked, tell: Tell
+) -> Verification:
+    """A code entry: nothing of it is imported but in the isolation of an explicit replay."""
+    from efficient.board import contribution
+
+    if asked.segment or asked.against:
+        raise BoardError("stretches and seconds of a code entry are not measured; use --replay")
+    contribution.check(opened)
+    made = made.with_step(SELF_REPORTED, "static checks; FLOPs of code are its author's word")
+    if not asked.replay:
+        return made
+    target = rules.targets[opened.entry.target]
+    found = contribution.replay(opened, target, asked.replay, asked.data_dir, tell)
+    return made.with_step(REPLAYED, found, _machine())
 
 
 def _verified(
