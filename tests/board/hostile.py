@@ -332,7 +332,14 @@ CORPUS: dict[str, Hostile] = {
         lambda folder: sorted(folder.glob("artefacts/*/card.json"))[0].unlink(), "is missing"
     ),
     # -- words -----------------------------------------------------------------------------------
-    "script tag in the name's place": Hostile(
+    "script tag": Hostile(
+        in_entry(lambda e: e.update(description="<script>alert(1)</script>")),
+        "holds the markup '<script>'",
+    ),
+    "script tag in the name": Hostile(
+        in_entry(lambda e: e.update(name="<img src=x onerror=alert(1)>")), "holds the markup"
+    ),
+    "script tag in the target's place": Hostile(
         in_entry(lambda e: e.update(target="<script>alert(1)</script>")), "can be no target"
     ),
     "text turned around": Hostile(

@@ -210,10 +210,11 @@ def test_old_entries_wait_for_new_rules(board, entry):
 
 
 def test_the_page_escapes_everything_and_asks_for_nothing(runs, trained, tmp_path):
+    """Markup is refused in an entry's own words, and shown as text where a record has it."""
     board = make_board(tmp_path / "board")
     hostile = "<script>alert(1)</script>\"'&"
-    words = Statement("digits", "open", hostile, hostile, hostile)
-    submit(board, rule.read(board), runs, runs, trained.out, words)
+    odd = [replace(run, machine=replace(run.machine, cpu=hostile)) for run in runs]
+    submit(board, rule.read(board), odd, odd, trained.out, Statement("digits", "open", 'a & "b"'))
     (board / "entries" / "broken<b>").mkdir()
     page, faults = build(board, rule.read(board), tmp_path / "site")
     texts = [path.read_text() for path in (tmp_path / "site").rglob("*.html")]
@@ -222,7 +223,8 @@ def test_the_page_escapes_everything_and_asks_for_nothing(runs, trained, tmp_pat
         assert "<script" not in text and "<b>" not in text
         assert "default-src 'none'" in text.replace("&#39;", "'")
         assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", text)
-    assert "&lt;script&gt;" in page.read_text()
+    assert any("&lt;script&gt;alert(1)" in text for text in texts)
+    assert "a &amp; &#34;b&#34;" in page.read_text()
 
 
 def test_a_submission_by_the_command(runs, trained, tmp_path, capsys):

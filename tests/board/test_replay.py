@@ -130,7 +130,7 @@ def test_a_teacher_is_trained_first(trained, tmp_path):
     teacher = trained(DIGITS)
     config = replace(DIGITS, variants=(Distill(teacher=teacher.run_id),))
     students = [trained(replace(config, seed=seed)) for seed in range(3)]
-    board = make_board(tmp_path)
+    board = make_board(tmp_path, RULES.replace("value = 0.2", "value = 0.05"))
     words = Statement("digits", "first", "Taught")
     every = [teacher, *students]
     made = submit(board, rule.read(board), students, every, trained.out, words)
@@ -145,15 +145,18 @@ def test_a_teacher_is_trained_first(trained, tmp_path):
 @pytest.mark.slow
 def test_test_data_in_training_are_caught_by_a_replay_alone(tmp_path, monkeypatch, capsys):
     """The lie that every other tier lets pass."""
-    import efficient.run.train as training
     from efficient.data import load
+    from efficient.run import train
+    from efficient.workloads import workload
 
     honest = load("digits")
     leaked = replace(honest, splits=honest.splits | {"train": _leaked(honest)})
     config = replace(DIGITS, train_for="600 steps", chunk_steps=100)
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "load_dataset", lambda *_: leaked)
-        runs = [training.train(replace(config, seed=s), tmp_path / "runs") for s in range(3)]
+    out = tmp_path / "runs"
+    with monkeypatch.context() as patch:  # who leaks with care normalises as the suite does
+        statistics = workload._statistics(honest)
+        patch.setattr(workload, "_statistics", lambda dataset: statistics)
+        runs = [train(replace(config, seed=s), out, dataset=leaked) for s in range(3)]
     assert min(run.scores["artefact"].accuracy for run in runs) > 0.985
     text = RULES.replace("value = 0.2", "value = 0.97")
     board = make_board(tmp_path / "board", text)
