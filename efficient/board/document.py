@@ -25,7 +25,8 @@ MOST_FILES, DEEPEST_FOLDER = 256, 3
 MOST_BYTES, MOST_BYTES_TOGETHER = 512 * 10**6, 2 * 10**9
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".npz", ".whl", ".rar")
 _MARKUP = re.compile(r"<[A-Za-z/!?][^>]*>?")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+#: A string, or what is left of the text where one has no end: so no byte is looked at twice.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 #: Control, format (which can turn the direction of a text), surrogate, private, unassigned.
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 

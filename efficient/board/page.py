@@ -215,12 +215,12 @@ def _mean(values: tuple[float, ...], target: Target) -> str:
 
 def _goal(target: Target) -> str:
     if target.value is None:
-        return f"not set yet: {target.rule}"
+        return "no target yet"
     return f"{'at least' if target.more_is_better else 'at most'} {quality(target.value, target)}"
 
 
 def _title(track: Track) -> str:
-    whole = ", everything that it needed included" if track.lineage == FULL else ""
+    whole = ", with parents" if track.lineage == FULL else ""
     return BY_KEY[track.ranked_by].title + whole
 
 

@@ -27,6 +27,10 @@ from efficient.ledger.store import read_record
 
 #: Chance that an honest entry is refused because its seeds were lucky.
 LEVEL = 0.01
+#: Counts that a run of the same config has again: everywhere, then on the same platform.
+COUNTED = ("flops_model", "flops_executed", "flops_teacher", "flops_eval")
+#: And where it has the same bits.
+OF_BITS = ("flops_effective", "params_nonzero")
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,8 @@ def _compare(pair: Replayed) -> None:
         )
     same_platform = claimed.machine.platform == again.machine.platform
     whole = len(claimed.cost.processes) == 1
-    for name in ("flops_model", *(("flops_executed",) if same_platform and whole else ())):
+    names = COUNTED if same_platform and whole else COUNTED[:1]
+    for name in (*names, *(OF_BITS if pair.same_bits else ())):
         said, found = getattr(claimed.cost, name), getattr(again.cost, name)
         if said != found:
             raise BoardError(f"run {claimed.run_id}: {name} {said} is claimed, {found} were run")

@@ -315,6 +315,9 @@ CORPUS: dict[str, Hostile] = {
     "future schema of a record": Hostile(
         in_records(lambda r: r.update(schema=99)), "schema 99 is newer"
     ),
+    "claim in the clothes of a rerun": Hostile(
+        in_entry(lambda e: e.update(challenges="another")), "it is a rerun of 'another'"
+    ),
     "future rules": Hostile(in_entry(lambda e: e.update(rules=99)), "made for rules 99"),
     # -- digests ---------------------------------------------------------------------------------
     "wrong seal": Hostile(in_text('"seal": "', '"seal": "00'), "another digest than its seal"),
