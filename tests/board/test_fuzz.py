@@ -79,7 +79,7 @@ def answer(board, folder, deep):
         assert str(error).isprintable() and len(str(error)) <= 300
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32))
 def test_other_values_are_refused_in_one_line(place, seed):
     board, good, folder = place
@@ -89,8 +89,9 @@ def test_other_values_are_refused_in_one_line(place, seed):
     build = chance.choice((in_entry, in_records))(change(chance))
     try:
         build(folder)
-    except (TypeError, ValueError, KeyError, AttributeError):
-        return  # what cannot even be sealed again
+    except (TypeError, KeyError) as error:  # a tree without what the attack itself needs
+        assert error.__traceback__ is not None
+        return
     answer(board, folder, deep=chance.random() < 0.3)
 
 
