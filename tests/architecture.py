@@ -19,7 +19,10 @@ MAY_IMPORT = {
         "board config run check experiment controls report compare deploy predict train variants"
         " models workloads benchmark data cost ledger"
     ),
-    "board": "config run deploy compare variants models workloads data cost ledger",
+    "board": (
+        "config run report.number deploy compare train variants models workloads benchmark.timing"
+        " data cost ledger"
+    ),
     "check": "config run variants workloads models train ledger cost data",
     "experiment": "config controls predict compare ledger",
     "controls": "config run data workloads deploy cost ledger",

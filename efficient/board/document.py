@@ -24,7 +24,9 @@ LONGEST_STRING, DEEPEST = 4096, 16
 MOST_FILES, DEEPEST_FOLDER = 256, 3
 MOST_BYTES, MOST_BYTES_TOGETHER = 512 * 10**6, 2 * 10**9
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".npz", ".whl", ".rar")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_MARKUP = re.compile(r"<[A-Za-z/!?][^>]*>?")
+#: A string, or what is left of the text where one has no end: so no byte is looked at twice.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 #: Control, format (which can turn the direction of a text), surrogate, private, unassigned.
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
@@ -110,14 +112,16 @@ def visible(value: Any, where: str) -> None:
 
 
 def plain_words(text: str, where: str, most: int) -> None:
-    """Refuse a text that is too long, or a word of it whose letters only look alike.
+    """Refuse a text that is too long, markup, or a word whose letters only look alike.
 
     Raises:
-        BoardError: it is, or a word mixes scripts, as a Cyrillic letter in a Latin word.
+        BoardError: it is, or a word mixes scripts, as a Cyrillic letter in a Latin word does.
     """
     if len(text) > most:
         raise BoardError(f"{where} has {len(text)} characters; at most {most}")
     visible(text, where)
+    if tag := _MARKUP.search(text):
+        raise BoardError(f"{where} holds the markup {quoted(tag[0])}; write it without")
     if unicodedata.normalize("NFKC", text) != text:
         raise BoardError(f"{where} {quoted(text)} has letters in disguise; write it plainly")
     for word in text.split():

@@ -139,6 +139,7 @@ def open_entry(folder: Path) -> Opened:
                 raise BoardError(f"{name} is missing")
         entry = _entry(folder)
         _check_words(entry, folder.name)
+        _check_place(entry, folder)
         _check_files(folder, entry, sizes)
         found = {r.run_id: r for r in read_records(folder / RECORDS, sizes[RECORDS])}
         _check_runs(entry, found)
@@ -175,6 +176,15 @@ def _check_words(entry: Entry, folder: str) -> None:
     plain_words(entry.name, "name", MOST_NAME)
     plain_words(entry.author, "author", MOST_AUTHOR)
     plain_words(entry.description, "description", MOST_DESCRIPTION)
+
+
+def _check_place(entry: Entry, folder: Path) -> None:
+    """A rerun, of which no target is asked, lies beside its entry and never among them."""
+    parent, above = folder.parent.name, folder.parent.parent.name
+    beside = parent if above == CHALLENGES else ""
+    if (beside or parent == ENTRIES) and entry.challenges != beside:
+        found = f"of {quoted(entry.challenges)}" if entry.challenges else "of nothing"
+        raise BoardError(f"it is a rerun {found} and lies in {above}/{parent}")
 
 
 def _check_files(folder: Path, entry: Entry, sizes: dict[str, int]) -> None:

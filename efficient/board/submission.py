@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from efficient.board.claim import claim, question
 from efficient.board.entry import (
@@ -95,11 +96,12 @@ def submit(
     out: Path,
     statement: Statement,
     extra: Extra | None = None,
+    config: dict[str, Any] | None = None,
 ) -> Opened:
     """Check the rules, write the entry under a temporary name, read it back, and rename it.
 
     every: records among which those of the parents are; out: the folder of the runs, whose
-    artefacts come along where they are there.
+    artefacts come along where they are there; config: that they must have, None for their own.
 
     Raises:
         BoardError: a rule is broken, or the entry is there already.
@@ -119,7 +121,7 @@ def submit(
         author=statement.author,
         description=statement.description,
         made_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        config=question(runs[0]),
+        config=question(runs[0]) if config is None else config,
         runs=tuple(record.run_id for record in runs),
         claim=claim(runs, by_id, target),
         files={},

@@ -24,9 +24,9 @@ from efficient.ledger.store import read_json, write_json
 VERIFICATIONS = "verifications"
 SCHEMA = 1
 UNVERIFIED, SELF_REPORTED = "unverified", "self-reported"
-RESCORED, REPLAYED, RETIMED = "re-scored", "replayed", "re-timed"
-#: From the least that was done to the most.
-TIERS = (UNVERIFIED, SELF_REPORTED, RESCORED, REPLAYED, RETIMED)
+RESCORED, SEGMENT, REPLAYED, RETIMED = "re-scored", "partly replayed", "replayed", "re-timed"
+#: From the least that was done to the most; re-timed is above replayed only where both were done.
+TIERS = (UNVERIFIED, SELF_REPORTED, RESCORED, SEGMENT, REPLAYED, RETIMED)
 
 Tell = Callable[[str], None]
 
@@ -44,7 +44,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Verification:
-    """What became of an entry. rules: the version that it was judged by; steps: by tier."""
+    """What became of an entry. rules: the version that it was judged by; steps: by tier.
+
+    refused: the line by which those rules turn it away, "" where they do not.
+    """
 
     schema: int
     entry: str
@@ -52,11 +55,15 @@ class Verification:
     rules: int
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
+    refused: str = ""
 
     @property
     def tier(self) -> str:
-        """The highest that was reached."""
-        return max((step.tier for step in self.steps), key=TIERS.index, default=UNVERIFIED)
+        """The highest that was reached. Seconds alone do not show that a claim is true."""
+        reached = {step.tier for step in self.steps}
+        if REPLAYED not in reached:
+            reached.discard(RETIMED)
+        return max(reached, key=TIERS.index, default=UNVERIFIED)
 
     def with_step(self, tier: str, found: str, machine: str = "") -> Verification:
         """With one more, which takes the place of an earlier one of its tier."""
@@ -71,12 +78,17 @@ class Verification:
 class Asked:
     """What to verify beyond the static checks. Each comes after those before it.
 
-    data_dir: of the prepared datasets; artefacts, fetch: as in `rescoring.rescore`.
+    data_dir: of the prepared datasets; artefacts, fetch: as in `rescoring.rescore`; replay: runs
+    that are trained again; segment: share of a run that is repeated from committed states;
+    against: an entry that is timed in turns with this one.
     """
 
     data_dir: str | None = None
     artefacts: Path | None = None
     fetch: bool = False
+    replay: int = 0
+    segment: float = 0.0
+    against: Opened | None = None
 
 
 def inspect(opened: Opened, rules: Rules) -> Verification:
@@ -99,48 +111,91 @@ def inspect(opened: Opened, rules: Rules) -> Verification:
 
 
 def verify(opened: Opened, rules: Rules, asked: Asked, tell: Tell) -> Verification:
-    """Static checks, FLOPs counted again, artefacts scored again.
+    """Static checks, FLOPs counted again, artefacts scored again, and what more is asked.
 
     Raises:
         BoardError: the first fault; one line that names the entry and what is wrong.
     """
     tell("rules, claim, plausibility")
     made = inspect(opened, rules)
-    if opened.entry.kind == CODE:
-        return made.with_step(SELF_REPORTED, "static checks; code is counted by --replay only")
-    from efficient.board import configuration, recount, rescoring
-
     try:
-        tell("config and data")
-        decoded = configuration.decode(opened, asked.data_dir)
-        tell("FLOPs, counted again")
-        counted = recount.check(decoded)
-        exact = all(one.least == one.most for one in counted.values())
-        how = "equal to the claim" if exact else "bounded by the smallest and largest network"
-        made = made.with_step(SELF_REPORTED, f"static checks; FLOPs of {len(counted)} runs {how}")
-        if not _has_artefacts(opened):
-            return replace(made, notes=("no artefacts, so nothing can be scored again",))
-        tell("artefacts, scored again")
-        scores = rescoring.rescore(opened, decoded, counted, asked.artefacts, asked.fetch)
+        if opened.entry.kind == CODE:
+            return _contributed(made, opened, rules, asked, tell)
+        return _verified(made, opened, rules, asked, tell)
     except BoardError as error:
         raise BoardError(f"entry {opened.entry.id}: {error}") from None
-    return made.with_step(RESCORED, f"{len(scores)} artefacts score what is claimed", _machine())
 
 
-def keep(board: Path, made: Verification) -> Path:
+def _contributed(
+    made: Verification, opened: Opened, rules: Rules, asked: Asked, tell: Tell
+) -> Verification:
+    """A code entry: nothing of it is imported but in the isolation of an explicit replay."""
+    from efficient.board import contribution
+
+    if asked.segment or asked.against:
+        raise BoardError("stretches and seconds of a code entry are not measured; use --replay")
+    contribution.check(opened)
+    made = made.with_step(SELF_REPORTED, "static checks; FLOPs of code are its author's word")
+    if not asked.replay:
+        return made
+    target = rules.targets[opened.entry.target]
+    found = contribution.replay(opened, target, asked.replay, asked.data_dir, tell)
+    return made.with_step(REPLAYED, found, _machine())
+
+
+def _verified(
+    made: Verification, opened: Opened, rules: Rules, asked: Asked, tell: Tell
+) -> Verification:
+    """The tiers that need arrays, and so jax."""
+    from efficient.board import configuration, recount, replay, rescoring, retiming, segment
+
+    target = rules.targets[opened.entry.target]
+    tell("config and data")
+    decoded = configuration.decode(opened, asked.data_dir)
+    tell("FLOPs, counted again")
+    counted = recount.check(decoded)
+    exact = all(one.least == one.most for one in counted.values())
+    how = "equal to the claim" if exact else "bounded by the smallest and largest network"
+    made = made.with_step(SELF_REPORTED, f"static checks; FLOPs of {len(counted)} runs {how}")
+    if _has_artefacts(opened):
+        tell("artefacts, scored again")
+        scores = rescoring.rescore(opened, decoded, counted, asked.artefacts, asked.fetch)
+        found = f"{len(scores)} artefacts score what is claimed"
+        made = made.with_step(RESCORED, found, _machine())
+    else:
+        made = replace(made, notes=("no artefacts, so nothing can be scored again",))
+    if asked.segment:
+        tell("a stretch of training, repeated")
+        found = segment.replay(opened, decoded, asked.segment, asked.data_dir)
+        made = made.with_step(SEGMENT, found, _machine())
+    if asked.replay:
+        found = replay.replay(opened, target, asked.replay, asked.data_dir, tell)
+        made = made.with_step(REPLAYED, found, _machine())
+    if asked.against:
+        tell(f"in turns with {asked.against.entry.id}")
+        inspect(asked.against, rules)
+        other = asked.against, configuration.decode(asked.against, asked.data_dir)
+        ratio = retiming.retime((opened, decoded), other, asked.data_dir)
+        found = f"seconds over those of {asked.against.entry.id}: {ratio.words}"
+        if ratio.resolved or ratio.equal:
+            made = made.with_step(RETIMED, found, _machine())
+        else:
+            made = replace(made, notes=(*made.notes, found))
+    return made
+
+
+def keep(board: Path, made: Verification) -> Verification:
     """Write it down, with the steps of an earlier one of the same seal that were not repeated.
 
     Raises:
         StoreError: it cannot be written.
     """
-    before = recall(board, made.entry, made.seal)
-    for step in before.steps if before else ():
-        if step.tier not in {own.tier for own in made.steps}:
-            made = replace(made, steps=(*made.steps, step))
-    steps = tuple(sorted(made.steps, key=lambda step: TIERS.index(step.tier)))
-    path = board / VERIFICATIONS / f"{made.entry}.json"
-    write_json(path, replace(made, steps=steps))
-    return path
+    before, own = recall(board, made.entry, made.seal), {step.tier for step in made.steps}
+    older = tuple(step for step in (before.steps if before else ()) if step.tier not in own)
+    steps = sorted((*made.steps, *older), key=lambda step: TIERS.index(step.tier))
+    whole = replace(made, steps=tuple(steps))
+    write_json(board / VERIFICATIONS / f"{made.entry}.json", whole)
+    return whole
 
 
 def recall(board: Path, entry: str, seal: str) -> Verification | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 from efficient.board import rules as rule
 from efficient.board.entry import Opened, open_entry
 from efficient.board.error import BoardError
-from efficient.cli.output import document, say
+from efficient.cli.output import document, say, warn
 from efficient.ledger.codec import to_dict
 
 
@@ -24,7 +25,7 @@ def init(arguments: argparse.Namespace) -> int:
 
 def submit(arguments: argparse.Namespace) -> int:
     """One sealed entry."""
-    from efficient.board.submission import Statement, choose
+    from efficient.board.submission import Extra, Statement, choose
     from efficient.board.submission import submit as make
 
     board, out = Path(arguments.board), Path(arguments.out)
@@ -40,7 +41,14 @@ def submit(arguments: argparse.Namespace) -> int:
         code=tuple(map(Path, arguments.code)),
         elsewhere=arguments.elsewhere,
     )
-    made = make(board, rules, runs, every, out, statement)
+    with tempfile.TemporaryDirectory(prefix="efficient-states-") as folder:
+        extra = None
+        if arguments.checkpoints:
+            from efficient.board.segment import commit
+
+            say(f"{runs[0].run_id}: trained once more, for its states")
+            extra = Extra(*commit(runs[0], arguments.checkpoints, Path(folder), None))
+        made = make(board, rules, runs, every, out, statement, extra)
     return _told(made, arguments.json)
 
 
@@ -53,10 +61,12 @@ def verify(arguments: argparse.Namespace) -> int:
     board = _board(arguments.board, folder)
     rules, opened = rule.read(board), open_entry(folder)
     copy = Path(arguments.artefacts) if arguments.artefacts else None
-    asked = Asked(arguments.data_dir, copy, arguments.fetch)
+    against = open_entry(Path(arguments.retime)) if arguments.retime else None
+    more = arguments.replay, arguments.replay_segment, against
+    asked = Asked(arguments.data_dir, copy, arguments.fetch, *more)
     made = examine(opened, rules, asked, lambda line: say(f"{opened.entry.id}: {line}"))
     if not arguments.no_write:
-        keep(board, made)
+        made = keep(board, made)
     if arguments.json:
         document(to_dict(made) | {"tier": made.tier})
         return 0
@@ -65,6 +75,56 @@ def verify(arguments: argparse.Namespace) -> int:
         print(f"  {step.tier}: {step.found}")
     for note in made.notes:
         print(f"  {note}")
+    return 0
+
+
+def build(arguments: argparse.Namespace) -> int:
+    """The page."""
+    from efficient.board.page import build as write
+
+    board = Path(arguments.board)
+    page, faults = write(board, rule.read(board), Path(arguments.out or board / "site"))
+    for fault in faults:
+        warn(fault)
+    if arguments.json:
+        document({"page": str(page), "faults": faults})
+    else:
+        print(page)
+    return 1 if faults else 0
+
+
+def challenge(arguments: argparse.Namespace) -> int:
+    """A sceptical rerun, beside the entry."""
+    from efficient.board.challenge import challenge as make
+    from efficient.board.submission import Statement, choose
+
+    folder, out = Path(arguments.entry), Path(arguments.out)
+    board = _board(arguments.board, folder)
+    rules, entry = rule.read(board), open_entry(folder)
+    target, _ = rules.place(entry.entry.target, entry.entry.track)
+    runs, every = choose(arguments.runs, out, target.workload["data"])
+    words = arguments.name, arguments.author, arguments.description
+    statement = Statement("", "", *words, elsewhere=arguments.elsewhere)
+    made, found = make(board, rules, entry, runs, every, out, statement)
+    if arguments.json:
+        document(to_dict(made.entry) | {"folder": str(made.folder), "verdict": to_dict(found)})
+    else:
+        apart = f"{found.lost:.4g} ({found.low:.4g} to {found.high:.4g})"
+        print(f"{made.folder}: {found.word}; mean {found.mean:.6g}, {apart} short of the claim")
+    return 0
+
+
+def rescore(arguments: argparse.Namespace) -> int:
+    """Every entry under the rules of today."""
+    from efficient.board.revision import rescore as judge_again
+
+    board = Path(arguments.board)
+    made = list(judge_again(board, rule.read(board)))
+    if arguments.json:
+        document([to_dict(one) | {"tier": one.tier} for one in made])
+        return 0
+    for one in made:
+        print(f"{one.entry}: {one.refused or f'stands under rules {one.rules}, {one.tier}'}")
     return 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from efficient.config import Config, digest
 from efficient.cost.allocator import keep_freed_memory
 from efficient.cost.clock import Clock
+from efficient.data import Dataset
 from efficient.data import load as load_dataset
 from efficient.ledger.record import Record
 from efficient.ledger.source import source
@@ -32,12 +33,15 @@ def train(
     data_dir: Path | str | None = None,
     observe: Callable[[Progress], None] | None = None,
     terms: Terms | None = None,
+    dataset: Dataset | None = None,
 ) -> Record:
     """Train, score on test once, ship, and keep the record in a folder of `out`.
 
     An unfinished attempt at the same request goes on from its newest checkpoint, with the steps
     that were planned when it began. SIGINT, SIGTERM and a spent budget save and return a record
     whose status says so.
+
+    dataset: in the place of the one that the config names.
 
     Raises:
         ValueError (its subclasses): a setting, a file or a parent is wrong, or the prediction is
@@ -51,7 +55,7 @@ def train(
     with venue.meter() as meter:
         meter.start()
         with clock.lap("data"):
-            dataset = load_dataset(config.workload.data, data_dir)
+            dataset = dataset or load_dataset(config.workload.data, data_dir)
         with clock.lap("build"):
             lineage = parents(config, out)
             request = digest(config, dataset.fingerprint, source().digest)

@@ -89,8 +89,8 @@ def claim_again(folder: Path) -> None:
     try:
         runs = [by_id[run_id] for run_id in entry["runs"]]
         entry["claim"] = to_dict(claim(runs, by_id, board.targets[entry["target"]]))
-    except (ValueError, OverflowError, KeyError):
-        return
+    except Exception:
+        return  # whoever judges it meets the same
     entry["config"] = question(runs[0])
     path.write_text(json.dumps(entry))
 
@@ -315,6 +315,9 @@ CORPUS: dict[str, Hostile] = {
     "future schema of a record": Hostile(
         in_records(lambda r: r.update(schema=99)), "schema 99 is newer"
     ),
+    "claim in the clothes of a rerun": Hostile(
+        in_entry(lambda e: e.update(challenges="another")), "it is a rerun of 'another'"
+    ),
     "future rules": Hostile(in_entry(lambda e: e.update(rules=99)), "made for rules 99"),
     # -- digests ---------------------------------------------------------------------------------
     "wrong seal": Hostile(in_text('"seal": "', '"seal": "00'), "another digest than its seal"),
@@ -332,7 +335,14 @@ CORPUS: dict[str, Hostile] = {
         lambda folder: sorted(folder.glob("artefacts/*/card.json"))[0].unlink(), "is missing"
     ),
     # -- words -----------------------------------------------------------------------------------
-    "script tag in the name's place": Hostile(
+    "script tag": Hostile(
+        in_entry(lambda e: e.update(description="<script>alert(1)</script>")),
+        "holds the markup '<script>'",
+    ),
+    "script tag in the name": Hostile(
+        in_entry(lambda e: e.update(name="<img src=x onerror=alert(1)>")), "holds the markup"
+    ),
+    "script tag in the target's place": Hostile(
         in_entry(lambda e: e.update(target="<script>alert(1)</script>")), "can be no target"
     ),
     "text turned around": Hostile(

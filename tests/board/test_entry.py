@@ -1,0 +1,238 @@
+"""A good entry: what it claims, what is checked of it, what is written down, and what is shown."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fabrication import record
+from founding import RULES, make_board
+
+from efficient.board import rules as rule
+from efficient.board.challenge import AGREES, BELOW, challenge, verdict
+from efficient.board.claim import claim, clears
+from efficient.board.entry import open_entry
+from efficient.board.error import BoardError
+from efficient.board.page import build, standings
+from efficient.board.revision import rescore
+from efficient.board.submission import Statement, choose, submit
+from efficient.board.verification import (
+    RESCORED,
+    RETIMED,
+    SELF_REPORTED,
+    UNVERIFIED,
+    Verification,
+    inspect,
+    keep,
+    recall,
+)
+from efficient.cli import main
+from efficient.compare.significance import paired
+
+
+@pytest.fixture
+def board(entered, tmp_path):
+    """A copy of the board with its entry."""
+    return shutil.copytree(entered[0], tmp_path / "board")
+
+
+@pytest.fixture
+def entry(board, entered):
+    return board / "entries" / entered[1].name
+
+
+def test_the_claim_is_what_the_records_come_to(entered, runs):
+    board, folder = entered
+    opened, rules = open_entry(folder), rule.read(board)
+    assert inspect(opened, rules).tier == UNVERIFIED
+    values = [run.scores["artefact"].accuracy for run in runs]
+    assert opened.entry.claim.qualities == tuple(values)
+    assert opened.entry.claim.p == paired([value - 0.2 for value in values]).p
+    assert opened.entry.claim.costs["flops_executed"] == runs[0].cost.flops_executed
+    assert [r.run_id for r in opened.runs] == [r.run_id for r in runs]
+
+
+def test_the_static_checks_start_without_jax(entered):
+    import subprocess
+    import sys
+
+    board, folder = entered
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from efficient.board import challenge, entry, page, revision, rules, verification\n"
+        "board, folder = map(Path, sys.argv[1:])\n"
+        "verification.inspect(entry.open_entry(folder), rules.read(board))\n"
+        "page.standings(board, rules.read(board))\n"
+        "sys.exit(3 * ('jax' in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-c", program, board, folder], check=True)
+
+
+def test_verify_scores_again_and_writes_it_down_beside(entry, board, capsys):
+    before = {p: p.read_bytes() for p in entry.rglob("*") if p.is_file()}
+    assert main(["leaderboard", "verify", str(entry), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["tier"] == RESCORED
+    assert {p: p.read_bytes() for p in entry.rglob("*") if p.is_file()} == before
+    opened = open_entry(entry)
+    kept = recall(board, opened.entry.id, opened.entry.seal)
+    assert kept is not None and kept.tier == RESCORED
+    assert [step.tier for step in kept.steps] == [SELF_REPORTED, RESCORED]
+    assert recall(board, opened.entry.id, "0" * 64) is None, "a changed entry has none"
+
+
+def test_a_later_verification_forgets_no_tier(board):
+    made = Verification(1, "x", "s", 2, ()).with_step(RESCORED, "scores")
+    keep(board, made)
+    whole = keep(board, Verification(1, "x", "s", 2, ()).with_step(SELF_REPORTED, "static"))
+    assert [step.tier for step in whole.steps] == [SELF_REPORTED, RESCORED]
+    assert whole.with_step(RETIMED, "seconds").tier == RESCORED, "seconds show no training"
+
+
+def test_a_broken_rule_leaves_nothing_behind(runs, trained, tmp_path):
+    board = make_board(tmp_path / "board")
+    rules, words = rule.read(board), Statement("digits", "open", "x")
+    for chosen, statement, line in (
+        (runs[:2], words, "2 runs are fewer than the 3"),
+        (runs, replace(words, track="gpu"), "is none of gpu"),
+        (runs, replace(words, target="later"), "not set yet: mean loss of the baseline"),
+        (runs, replace(words, name="L\u0435"), "must be of ASCII"),
+        (runs, replace(words, elsewhere="http://x.org"), "must begin with https"),
+        ([], words, "no runs are given"),
+    ):
+        with pytest.raises(BoardError, match=re.escape(line)):
+            submit(board, rules, chosen, runs, trained.out, statement)
+    left = [p for p in board.rglob("*") if p.is_file()]
+    assert left == [board / "board.toml"]
+
+
+def test_a_mean_must_clear_the_target_by_more_than_chance(runs, trained, tmp_path):
+    mean = sum(run.scores["artefact"].accuracy for run in runs) / 3
+    for value, line in ((mean - 1e-6, "clears"), (mean + 1e-6, "misses")):
+        text = RULES.replace("value = 0.2", f"value = {value}")
+        board = make_board(tmp_path / line, text)
+        with pytest.raises(BoardError, match=line):
+            submit(
+                board, rule.read(board), runs, runs, trained.out, Statement("digits", "open", "x")
+            )
+
+
+def test_values_that_do_not_vary_are_no_evidence():
+    target = rule.Target("", "accuracy", {}, (), value=0.5)
+    assert clears([0.9, 0.9, 0.9], target) is None
+    assert clears([0.9], target) is None
+    less = replace(target, quality="loss", value=2.0)
+    assert clears([1.0, 1.1, 1.2], less) == pytest.approx(paired([1.0, 0.9, 0.8]).p)
+
+
+def test_a_missing_teacher_is_unknown_and_not_free():
+    runs = [record("digits", "distilled", seed) for seed in range(3)]
+    teacher = record("digits", "teacher", 0)
+    target = rule.Target("", "accuracy", {}, (), value=0.9)
+    alone = claim(runs, {run.run_id: run for run in runs}, target)
+    assert "flops_executed" not in alone.lineage and "lineage flops_executed" in alone.unknown
+    whole = claim(runs, {run.run_id: run for run in (*runs, teacher)}, target)
+    both = runs[0].cost.flops_executed + teacher.cost.flops_executed
+    assert whole.lineage["flops_executed"] == both
+
+
+def test_runs_are_named_by_id_or_arm(runs, trained):
+    chosen, every = choose(["digits-baseline-s1"], trained.out, "digits")
+    assert [run.seed for run in chosen] == [1] and len(every) >= 3
+    with pytest.raises(BoardError, match="no finished run 'basline' of digits"):
+        choose(["basline"], trained.out, "digits")
+
+
+def test_artefacts_that_lie_elsewhere_need_a_copy(runs, trained, tmp_path):
+    from efficient.board import configuration, recount, rescoring
+
+    board = make_board(tmp_path / "board")
+    words = Statement("digits", "open", "Away", elsewhere="https://example.org/files/")
+    made = submit(board, rule.read(board), runs, runs, trained.out, words)
+    opened = open_entry(made.folder)
+    assert not (made.folder / "artefacts").exists()
+    assert len(opened.entry.elsewhere) == 6
+    decoded = configuration.decode(opened)
+    counted = recount.check(decoded)
+    with pytest.raises(BoardError, match="give --fetch, or --artefacts"):
+        rescoring.rescore(opened, decoded, counted)
+    copy = tmp_path / "copy"
+    for run in runs:
+        folder = trained.out / run.run_id / "artefact"
+        shutil.copytree(folder, copy / "artefacts" / run.run_id)
+    assert len(rescoring.rescore(opened, decoded, counted, copy)) == 3
+    path = copy / "artefacts" / runs[0].run_id / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(BoardError, match="another digest"):
+        rescoring.rescore(opened, decoded, counted, copy)
+
+
+def test_a_challenge_stays_beside_the_entry(board, entry, runs, trained, tmp_path):
+    rules, opened = rule.read(board), open_entry(entry)
+    others = [replace(r, run_id=f"{r.run_id}x", params_digest=f"{r.seed:064}") for r in runs]
+    with pytest.raises(BoardError, match="very weights"):
+        challenge(board, rules, opened, runs, runs, trained.out, Statement("", "", "Same"))
+    made, found = challenge(
+        board, rules, opened, others, others, trained.out, Statement("", "", "Rerun")
+    )
+    assert made.folder.parent == board / "challenges" / opened.entry.id
+    assert found.word == AGREES and found.runs == 3
+    worse = replace(made.entry.claim, qualities=tuple(q - 0.9 for q in made.entry.claim.qualities))
+    lower = replace(made, entry=replace(made.entry, claim=worse))
+    assert verdict(opened, lower, rules.targets["digits"]).word == BELOW
+    (place,), faults = standings(board, rules)
+    assert [rerun.name for rerun in place.reruns] == ["Rerun"] and not faults
+    build(board, rules, tmp_path / "site")
+    assert "agrees" in (tmp_path / "site" / "index.html").read_text()
+    other = replace(others[0], config=others[0].config | {"batch_size": 16})
+    with pytest.raises(BoardError, match=r"config\.batch_size"):
+        challenge(board, rules, opened, [other], [other], trained.out, Statement("", "", "Other"))
+
+
+def test_old_entries_wait_for_new_rules(board, entry):
+    opened = open_entry(entry)
+    (board / "board.toml").write_text(RULES.replace("version = 2", "version = 3"))
+    rules = rule.read(board)
+    assert "waits for rescore under 3" in standings(board, rules)[0][0].why
+    (made,) = rescore(board, rules)
+    assert (made.rules, made.refused) == (3, "")
+    assert standings(board, rules)[0][0].why == ""
+    assert open_entry(entry) == opened, "an entry is never changed"
+    stricter = RULES.replace("version = 2", "version = 4").replace("runs = 3", "runs = 4")
+    (board / "board.toml").write_text(stricter)
+    (made,) = rescore(board, rule.read(board))
+    assert made.rules == 4 and "fewer than the 4" in made.refused
+    assert "fewer than the 4" in standings(board, rule.read(board))[0][0].why
+
+
+def test_the_page_escapes_everything_and_asks_for_nothing(runs, trained, tmp_path):
+    """Markup is refused in an entry's own words, and shown as text where a record has it."""
+    board = make_board(tmp_path / "board")
+    hostile = "<script>alert(1)</script>\"'&"
+    odd = [replace(run, machine=replace(run.machine, cpu=hostile)) for run in runs]
+    submit(board, rule.read(board), odd, odd, trained.out, Statement("digits", "open", 'a & "b"'))
+    (board / "entries" / "broken<b>").mkdir()
+    page, faults = build(board, rule.read(board), tmp_path / "site")
+    texts = [path.read_text() for path in (tmp_path / "site").rglob("*.html")]
+    assert len(texts) == 2 and len(faults) == 1
+    for text in texts:
+        assert "<script" not in text and "<b>" not in text
+        assert "default-src 'none'" in text.replace("&#39;", "'")
+        assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", text)
+    assert any("&lt;script&gt;alert(1)" in text for text in texts)
+    assert "a &amp; &#34;b&#34;" in page.read_text()
+
+
+def test_a_submission_by_the_command(runs, trained, tmp_path, capsys):
+    board = make_board(tmp_path / "board")
+    command = ["leaderboard", "submit", *(run.run_id for run in runs), "--board", str(board)]
+    command += ["--out", str(trained.out), "--target", "digits", "--track", "fixed"]
+    assert main([*command, "--name", "By hand", "--json"]) == 0
+    folder = json.loads(capsys.readouterr().out)["folder"]
+    assert open_entry(Path(folder)).entry.track == "fixed"
+    assert main([*command, "--name", "By hand"]) == 1
+    assert "is there already" in capsys.readouterr().err
