@@ -117,13 +117,20 @@ def _comparisons(site: Site, files: _Files) -> list[overview.Section]:
     for workload, here in table.workloads(site.rows).items():
         decisions, said = decide(here, site.test), sentences(here, site.test)
         page = comparison.page(here, decisions, said, site.clock, site.test)
-        page["notes"] = notes(here)
+        page["remarks"] = _remarks(here)
         page["facts"] = _facts(site.records, here)
         name = page.pop("page")
         files.write(name, render("comparison.html", site=_about(site, "../"), **page))
         latencies = {arm: value for (of, arm), value in site.latencies.items() if of == workload}
-        made.append(overview.section(here, decisions, said, notes(here), page["facts"], latencies))
+        made.append(
+            overview.section(here, decisions, said, page["remarks"], page["facts"], latencies)
+        )
     return made
+
+
+def _remarks(rows: Sequence[Row]) -> overview.Remarks:
+    """What is said of a workload as a whole: titles and lists of sentences, in their order."""
+    return [("Notes", notes(rows))]
 
 
 def _runs(site: Site, files: _Files) -> None:
@@ -157,7 +164,7 @@ def _exports(site: Site, files: _Files) -> None:
         if lines:
             export.to_parquet(lines, files.path(f"exports/{name}.parquet"))
     tables = table.markdown(site.rows, site.clock, site.test)
-    files.write("exports/tables.md", legible_lines(f"# {table.plain(title)}\n\n{tables}"))
+    files.write("exports/tables.md", _legible_lines(f"# {table.plain(title)}\n\n{tables}"))
     files.write("exports/tables.tex", export.to_latex(site.rows, site.clock, site.test))
     files.write(
         "exports/summary.json", export.to_json(site.rows, title, site.complaints, site.test)
@@ -213,6 +220,6 @@ def _listed(folder: Path) -> set[str]:
     return {name for name in names if isinstance(name, str) and _REMOVABLE.fullmatch(name)}
 
 
-def legible_lines(text: str) -> str:
+def _legible_lines(text: str) -> str:
     """Each line of a long text made legible by itself."""
     return "\n".join(legible(line) for line in text.split("\n"))

@@ -17,6 +17,9 @@ from efficient.report.site.address import anchor, comparison_page, stem
 from efficient.report.site.axis import AXES, Latencies, value
 from efficient.report.site.series import Series, method, series
 
+#: Lists of sentences with their titles.
+Remarks = Sequence[tuple[str, Sequence[str]]]
+
 #: Columns of the table, where an arm knows them.
 LISTED = (
     "flops_executed",
@@ -70,20 +73,20 @@ class Section:
     data: dict[str, Any]
     counts: str
     spoken: tuple[str, ...]
-    notes: tuple[str, ...]
+    remarks: Remarks
 
 
 def section(
     rows: Sequence[Row],
     decisions: Sequence[Decision],
     verdicts: dict[str, str],
-    notes: Sequence[str],
+    remarks: Remarks,
     facts: str,
     latencies: Latencies,
 ) -> Section:
     """The part of one workload.
 
-    rows, decisions: of it alone; verdicts: a sentence by label; notes: what a reader must know.
+    rows, decisions: of it alone; verdicts: a sentence by label.
     """
     looks, workload = series(rows), rows[0].workload
     values = [{axis.key: value(row, axis, latencies) for axis in AXES} for row in rows]
@@ -102,7 +105,7 @@ def section(
         data=plotted.data(rows, values, looks, words),
         counts=_counts(decisions),
         spoken=tuple(verdicts.values()),
-        notes=tuple(notes),
+        remarks=remarks,
     )
 
 
