@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.resources
 import json
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from efficient.ledger.store import write_text
 from efficient.report import number, table
 from efficient.report.site import comparison, difference, export, overview, plotted, run
 from efficient.report.site.address import stem
+from efficient.report.site.file import Files
 from efficient.report.site.legible import legible
 from efficient.report.site.series import SHAPES
 from efficient.report.site.template import render, script
@@ -65,7 +65,7 @@ def build(site: Site, folder: Path | str) -> Path:
     if index.is_file() and GENERATOR not in index.read_text(errors="replace")[:2000]:
         raise CompareError(f"{index} is not the page of a report: give another --out")
     before = _listed(folder)
-    files = _Files(folder)
+    files = Files(folder)
     _assets(files)
     compared = _comparisons(site, files)
     _runs(site, files)
@@ -78,32 +78,7 @@ def build(site: Site, folder: Path | str) -> Path:
     return index
 
 
-@dataclass
-class _Files:
-    """Files of a site by name from its root; each is whole or not there."""
-
-    folder: Path
-    made: set[str] = field(default_factory=set)
-
-    def path(self, name: str) -> Path:
-        path = self.folder / name
-        if path.parent not in self._folders:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._folders.add(path.parent)
-        self.made.add(name)
-        return path
-
-    def write(self, name: str, content: str | bytes) -> None:
-        """Thousands of them: nothing is synced to the disk but the overview, which comes last."""
-        path = self.path(name)
-        temporary = path.with_name(f".{os.getpid()}.tmp")
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        temporary.replace(path)
-
-    _folders: set[Path] = field(default_factory=set)
-
-
-def _assets(files: _Files) -> None:
+def _assets(files: Files) -> None:
     folder = importlib.resources.files("efficient.report.site") / "assets"
     for source in (folder, folder / "vendor"):
         for item in source.iterdir():
@@ -111,7 +86,7 @@ def _assets(files: _Files) -> None:
                 files.write(f"assets/{item.name}", item.read_bytes())
 
 
-def _comparisons(site: Site, files: _Files) -> list[overview.Section]:
+def _comparisons(site: Site, files: Files) -> list[overview.Section]:
     """A page for each workload, and its part of the overview."""
     made = []
     for workload, here in table.workloads(site.rows).items():
@@ -133,7 +108,7 @@ def _remarks(rows: Sequence[Row]) -> overview.Remarks:
     return [("Notes", notes(rows))]
 
 
-def _runs(site: Site, files: _Files) -> None:
+def _runs(site: Site, files: Files) -> None:
     """A page for each run, what the page of differences reads of it, and its configuration."""
     by_id = {record.run_id: record for record in site.records if record.status == FINISHED}
     compared = {run_id: row.workload for row in site.rows for run_id in row.run_ids}
@@ -156,7 +131,7 @@ def _runs(site: Site, files: _Files) -> None:
     files.write("diff.html", render("diff.html", site=_about(site, "")))
 
 
-def _exports(site: Site, files: _Files) -> None:
+def _exports(site: Site, files: Files) -> None:
     arms, runs = export.arms(site.rows), export.runs(site.records)
     title = legible(site.title)
     for name, lines in (("arms", arms), ("runs", runs)):
@@ -173,7 +148,7 @@ def _exports(site: Site, files: _Files) -> None:
         files.write(f"exports/{name}", drawn)
 
 
-def _overview(site: Site, files: _Files, sections: Sequence[overview.Section]) -> str:
+def _overview(site: Site, files: Files, sections: Sequence[overview.Section]) -> str:
     data = {
         "axes": plotted.axes(),
         "shapes": SHAPES,
