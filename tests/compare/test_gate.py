@@ -164,7 +164,7 @@ def test_what_cannot_be_tested_on_any_axis_is_said_once():
         dataclasses.replace(one, outlays=one.outlays | {"train_s": seconds}, seeds=(0,))
         for one in [*curve(noise=NOISE[:, :1]), row("arm", 0.7, (97.0,))]
     ]
-    said = sentences(every)["arm"]
+    said = compare(every)[0].sentences["arm"]
     why = "(1 seed in common with the baseline's budgets)"
     assert f"curve INCONCLUSIVE by executed FLOPs, train seconds {why}" in said
 

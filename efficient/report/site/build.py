@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.resources
 import json
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from efficient.ledger.store import write_text
 from efficient.report import number, table
 from efficient.report.site import comparison, difference, export, overview, plotted, run
 from efficient.report.site.address import stem
+from efficient.report.site.file import Files
 from efficient.report.site.legible import legible
 from efficient.report.site.series import SHAPES
 from efficient.report.site.template import render, script
@@ -63,7 +63,7 @@ def build(site: Site, folder: Path | str) -> Path:
     if index.is_file() and GENERATOR not in index.read_text(errors="replace")[:2000]:
         raise CompareError(f"{index} is not the page of a report: give another --out")
     before = _listed(folder)
-    files = _Files(folder)
+    files = Files(folder)
     _assets(files)
     compared = _comparisons(site, files)
     _runs(site, files)
@@ -76,32 +76,7 @@ def build(site: Site, folder: Path | str) -> Path:
     return index
 
 
-@dataclass
-class _Files:
-    """Files of a site by name from its root; each is whole or not there."""
-
-    folder: Path
-    made: set[str] = field(default_factory=set)
-
-    def path(self, name: str) -> Path:
-        path = self.folder / name
-        if path.parent not in self._folders:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._folders.add(path.parent)
-        self.made.add(name)
-        return path
-
-    def write(self, name: str, content: str | bytes) -> None:
-        """Thousands of them: nothing is synced to the disk but the overview, which comes last."""
-        path = self.path(name)
-        temporary = path.with_name(f".{os.getpid()}.tmp")
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        temporary.replace(path)
-
-    _folders: set[Path] = field(default_factory=set)
-
-
-def _assets(files: _Files) -> None:
+def _assets(files: Files) -> None:
     folder = importlib.resources.files("efficient.report.site") / "assets"
     for source in (folder, folder / "vendor"):
         for item in source.iterdir():
@@ -109,22 +84,27 @@ def _assets(files: _Files) -> None:
                 files.write(f"assets/{item.name}", item.read_bytes())
 
 
-def _comparisons(site: Site, files: _Files) -> list[overview.Section]:
+def _comparisons(site: Site, files: Files) -> list[overview.Section]:
     """A page for each workload, and its part of the overview."""
     made = []
     for found in site.comparisons:
         page = comparison.page(found, site.clock)
-        page["notes"] = notes(found.rows)
+        page["remarks"] = _remarks(found)
         page["facts"] = _facts(site.records, found.rows)
         name = page.pop("page")
         files.write(name, render("comparison.html", site=_about(site, "../"), **page))
         of = found.workload
         latencies = {arm: value for (work, arm), value in site.latencies.items() if work == of}
-        made.append(overview.section(found, page["notes"], page["facts"], latencies))
+        made.append(overview.section(found, page["remarks"], page["facts"], latencies))
     return made
 
 
-def _runs(site: Site, files: _Files) -> None:
+def _remarks(found: Comparison) -> overview.Remarks:
+    """What is said of a workload as a whole: titles and lists of sentences, in their order."""
+    return [("What the numbers say together", found.readings), ("Notes", notes(found.rows))]
+
+
+def _runs(site: Site, files: Files) -> None:
     """A page for each run, what the page of differences reads of it, and its configuration."""
     by_id = {record.run_id: record for record in site.records if record.status == FINISHED}
     compared = {
@@ -152,7 +132,7 @@ def _runs(site: Site, files: _Files) -> None:
     files.write("diff.html", render("diff.html", site=_about(site, "")))
 
 
-def _exports(site: Site, files: _Files) -> None:
+def _exports(site: Site, files: Files) -> None:
     arms, runs = export.arms(site.comparisons), export.runs(site.records)
     title = legible(site.title)
     for name, lines in (("arms", arms), ("runs", runs)):
@@ -160,14 +140,14 @@ def _exports(site: Site, files: _Files) -> None:
         if lines:
             export.to_parquet(lines, files.path(f"exports/{name}.parquet"))
     tables = table.markdown(site.comparisons, site.clock)
-    files.write("exports/tables.md", legible_lines(f"# {table.plain(title)}\n\n{tables}"))
+    files.write("exports/tables.md", _legible_lines(f"# {table.plain(title)}\n\n{tables}"))
     files.write("exports/tables.tex", export.to_latex(site.comparisons, site.clock))
     files.write("exports/summary.json", export.to_json(site.comparisons, title, site.complaints))
     for name, drawn in export.figures(site.comparisons) if site.figures else ():
         files.write(f"exports/{name}", drawn)
 
 
-def _overview(site: Site, files: _Files, sections: Sequence[overview.Section]) -> str:
+def _overview(site: Site, files: Files, sections: Sequence[overview.Section]) -> str:
     data = {
         "axes": plotted.axes(),
         "shapes": SHAPES,
@@ -214,6 +194,6 @@ def _listed(folder: Path) -> set[str]:
     return {name for name in names if isinstance(name, str) and _REMOVABLE.fullmatch(name)}
 
 
-def legible_lines(text: str) -> str:
+def _legible_lines(text: str) -> str:
     """Each line of a long text made legible by itself."""
     return "\n".join(legible(line) for line in text.split("\n"))

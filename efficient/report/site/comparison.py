@@ -43,7 +43,6 @@ def page(found: Comparison, clock: str) -> dict[str, Any]:
     return {
         "workload": found.workload,
         "page": comparison_page(found.workload),
-        "readings": found.readings,
         "arms": [_arm(row, rows, looks, words.get(row.label), sentences) for row in rows],
         "tables": [dataclasses.replace(quality, footnotes=()), *costs],
         "points": by_point,

@@ -9,12 +9,12 @@ from efficient.compare.column import COLUMNS
 from efficient.ledger.record import Record
 from efficient.report import number
 from efficient.report.site.address import stem
-from efficient.report.site.run import Field
+from efficient.report.site.outline import Field, dotted
 
 
 def run(record: Record, config: Sequence[Field]) -> dict[str, Any]:
     """One run: `fields` by dotted name; `scores` and `costs` as a text and a number, which is None
-    where the text says why there is none. config: its lines by `run.outline`."""
+    where the text says why there is none. config: its lines by `outline.outline`."""
     cost = record.cost
     scores = {
         f"{split} {name}": [text, value]
@@ -48,7 +48,7 @@ def run(record: Record, config: Sequence[Field]) -> dict[str, Any]:
             else record.machine.device_kind,
             **{f"version of {name}": text for name, text in record.versions.items()},
         },
-        "fields": _dotted(config),
+        "fields": dotted(config),
         "scores": scores,
         "costs": costs,
     }
@@ -57,13 +57,3 @@ def run(record: Record, config: Sequence[Field]) -> dict[str, Any]:
 def listed(record: Record) -> list[str]:
     """A run in the list to choose from: the name of its file, and words to find it by."""
     return [stem(record.run_id), record.run_id, record.arm, f"seed {record.seed}"]
-
-
-def _dotted(config: Sequence[Field]) -> dict[str, str]:
-    found, above = {}, []
-    for field in config:
-        del above[field.depth :]
-        above.append(field.name)
-        if field.value is not None:
-            found[".".join(above)] = field.value
-    return found

@@ -18,6 +18,9 @@ from efficient.report.site.address import anchor, comparison_page, stem
 from efficient.report.site.axis import AXES, Latencies, value
 from efficient.report.site.series import Series, method, series
 
+#: Lists of sentences with their titles.
+Remarks = Sequence[tuple[str, Sequence[str]]]
+
 #: Columns of the table, where an arm knows them.
 LISTED = (
     "flops_executed",
@@ -70,13 +73,12 @@ class Section:
     chart: chart.Chart | None
     data: dict[str, Any]
     counts: str
-    readings: tuple[str, ...]
     spoken: tuple[str, ...]
-    notes: tuple[str, ...]
+    remarks: Remarks
 
 
-def section(found: Comparison, notes: Sequence[str], facts: str, latencies: Latencies) -> Section:
-    """The part of one workload. notes: what a reader must know."""
+def section(found: Comparison, remarks: Remarks, facts: str, latencies: Latencies) -> Section:
+    """The part of one workload."""
     rows, workload, decisions = found.rows, found.workload, found.decisions
     looks = series(rows)
     values = [{axis.key: value(row, axis, latencies) for axis in AXES} for row in rows]
@@ -94,9 +96,8 @@ def section(found: Comparison, notes: Sequence[str], facts: str, latencies: Late
         chart=picture.picture(rows, values, looks),
         data=plotted.data(rows, values, looks, words),
         counts=_counts(decisions),
-        readings=found.readings,
         spoken=tuple(found.sentences.values()),
-        notes=tuple(notes),
+        remarks=remarks,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +15,7 @@ from efficient.report.bill import Section, sections
 from efficient.report.layout import Cell, Table
 from efficient.report.site import ancestry, curve
 from efficient.report.site.address import comparison_page, stem
-
-#: Levels of a configuration that are set out; what is deeper stands as one line of JSON.
-DEEPEST = 8
+from efficient.report.site.outline import outline, plain
 
 
 @dataclass(frozen=True)
@@ -30,15 +27,6 @@ class Lap:
     width: float
     seconds: str
     share: str
-
-
-@dataclass(frozen=True)
-class Field:
-    """A line of a configuration; `value` is None of a name with others below it."""
-
-    depth: int
-    name: str
-    value: str | None
 
 
 def page(record: Record, by_id: Mapping[str, Record], comparison: str) -> dict[str, Any]:
@@ -66,7 +54,7 @@ def page(record: Record, by_id: Mapping[str, Record], comparison: str) -> dict[s
         "views": ancestry.views(record, by_id),
         "config": outline(record.config),
         "commands": commands(record),
-        "evidence": [(name, _plain(value)) for name, value in record.evidence.items()],
+        "evidence": [(name, plain(value)) for name, value in record.evidence.items()],
         "files": _table(
             "Files",
             ("file", "size", "sha256"),
@@ -89,20 +77,6 @@ def laps(record: Record) -> list[Lap]:
         )
         start += 100 * value / whole
     return found
-
-
-def outline(value: Any, name: str = "", depth: int = 0) -> list[Field]:
-    """A configuration as lines: a field each, those of an inner object below its name."""
-    inner = _inner(value)
-    if not inner or depth >= DEEPEST:
-        return [Field(depth, name, _plain(value))]
-    if name and isinstance(value, (list, tuple)) and not any(_inner(v) for v in value):
-        return [Field(depth, name, ", ".join(map(_plain, value)))]
-    head = [Field(depth, name, None)] if name else []
-    below = depth + 1 if name else depth
-    for key, part in inner:
-        head += outline(part, key, below)
-    return head
 
 
 def commands(record: Record) -> list[str]:
@@ -210,22 +184,3 @@ def _unknown(record: Record) -> list[tuple[str, str]]:
 
 def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
     return Table(title, columns, tuple(tuple(Cell(text) for text in row) for row in rows))
-
-
-def _inner(value: Any) -> list[tuple[str, Any]]:
-    """Names and values of an object, places and values of a list; of all else none."""
-    if isinstance(value, dict):
-        return [(str(name), inner) for name, inner in value.items()]
-    if isinstance(value, (list, tuple)):
-        return [(str(i), inner) for i, inner in enumerate(value)]
-    return []
-
-
-def _plain(value: Any) -> str:
-    """A value as it stands in JSON, a text without its quotes."""
-    if isinstance(value, str):
-        return value or "(empty)"
-    try:
-        return json.dumps(value)
-    except RecursionError:
-        return "(too deep to show)"

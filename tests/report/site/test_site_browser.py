@@ -115,7 +115,8 @@ def test_axis_changes_the_plot_and_the_address(reader):
 
 
 def test_unknown_axis_cannot_be_chosen_and_says_why(reader):
-    tab = reader.open("index.html#x=energy_j")
+    assert reader.open("index.html#workload=constructor&x=__proto__") is reader.tab
+    tab = reader.open("runs.html") and reader.open("index.html#x=energy_j")
     assert tab.locator("[name=x]").input_value() == "flops_executed"
     option = tab.locator("[name=x] option[value=energy_j]")
     assert option.is_disabled()

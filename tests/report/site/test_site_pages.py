@@ -20,7 +20,7 @@ from efficient.compare.summary import rows
 from efficient.report.site.address import run_page, stem
 from efficient.report.site.build import Site, build
 from efficient.report.site.legible import LONGEST, legible
-from efficient.report.site.run import outline
+from efficient.report.site.outline import outline
 from efficient.report.site.template import script
 
 VOID = {"meta", "link", "br", "input", "!doctype"}

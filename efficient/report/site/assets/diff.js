@@ -49,12 +49,11 @@
   }
 
   function compare(a, b, state) {
-    const text = (value) => value ?? "–";
     const fields = (key) => names(a[key], b[key])
-      .map((name) => [name, text(a[key][name]), text(b[key][name])])
+      .map((name) => [name, own(a[key], name, "–"), own(b[key], name, "–")])
       .filter(([, one, other]) => state.all || one !== other);
     const amounts = (key) => names(a[key], b[key])
-      .map((name) => [name, a[key][name] ?? ["–", null], b[key][name] ?? ["–", null]])
+      .map((name) => [name, own(a[key], name, ["–", null]), own(b[key], name, ["–", null])])
       .filter(([, one, other]) => state.all || one[1] !== other[1])
       .map(([name, one, other]) => [name, one[0], other[0], ratio(one[1], other[1])]);
     const heads = [a, b].map((run, i) => link(state[i ? "b" : "a"], `${run.arm}, seed ${run.about.seed}`));
@@ -66,6 +65,7 @@
     ];
   }
 
+  const own = (values, name, otherwise) => (Object.hasOwn(values, name) ? values[name] : otherwise);
   const copy = (node) => node.cloneNode(true);
   const names = (one, other) => [...new Set([...Object.keys(one), ...Object.keys(other)])];
 

@@ -13,9 +13,9 @@ efficient.start = function (found) {
   function read() {
     const all = new URLSearchParams(location.hash.slice(1));
     const state = Object.fromEntries(known.map((name) => [name, all.get(name) ?? ""]));
-    if (!found.workloads[state.workload]) state.workload = sections[0].dataset.key;
+    if (!Object.hasOwn(found.workloads, state.workload)) state.workload = sections[0].dataset.key;
     const data = found.workloads[state.workload];
-    if (data.axes[state.x] !== "") state.x = found.axes.find((axis) => data.axes[axis.key] === "")?.key ?? "";
+    if (!Object.hasOwn(data.axes, state.x) || data.axes[state.x] !== "") state.x = found.axes.find((axis) => data.axes[axis.key] === "")?.key ?? "";
     return state;
   }
 

@@ -11,7 +11,7 @@
   });
 
   function show() {
-    table.sort(state.get("sort"), state.get("order"));
+    table.sort(state.get("sort") ?? "", state.get("order") ?? "");
     const shown = table.filter(state.get("q") ?? "").length;
     document.querySelector(".shown").textContent = `${shown} of ${table.count} runs`;
     history.replaceState(null, "", `#${state}`);

@@ -35,6 +35,7 @@ efficient.table = function (table, changed) {
 
   return {
     sort(key, order) {
+      if (key === sorted.key && order === sorted.order) return;
       const column = heads.findIndex((head) => head.dataset.sort === key);
       heads.forEach((head, i) => {
         const word = order === "desc" ? "descending" : "ascending";
