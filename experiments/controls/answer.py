@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from efficient.compare.column import BY_KEY
-from efficient.compare.difference import pareto
+from efficient.compare.comparison import workloads
+from efficient.compare.front import pareto
 from efficient.compare.summary import BASELINE, Row, rows
 from efficient.ledger.record import Record
 from efficient.ledger.store import write_text
 from efficient.report import number, plot
 from efficient.report.layout import Cell, Table
-from efficient.report.table import to_markdown, workloads
+from efficient.report.table import to_markdown
 
 FOLDER = Path(__file__).parent
 COLUMNS = ("train_s", "stored_bytes")
