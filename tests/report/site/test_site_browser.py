@@ -199,6 +199,8 @@ def test_difference_shows_what_differs_and_swaps(reader):
     assert "variants.0.temperature" in few and "train.batch" not in few
     costs = tab.locator("section:has(h2:text-is('Costs')) tr", has_text="executed training FLOPs")
     assert f"{TIMES}0.433" in costs.inner_text()
+    scores = tab.locator("section:has(h2:text-is('Scores')) tr", has_text="test accuracy")
+    assert " points" in scores.inner_text()
     tab.check("[name=all]")
     expect(tab.locator(fields).filter(has_text="train.batch")).to_have_count(1)
     tab.click("#swap")

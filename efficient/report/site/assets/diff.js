@@ -52,16 +52,16 @@
     const fields = (key) => names(a[key], b[key])
       .map((name) => [name, own(a[key], name, "–"), own(b[key], name, "–")])
       .filter(([, one, other]) => state.all || one !== other);
-    const amounts = (key) => names(a[key], b[key])
+    const amounts = (key, between) => names(a[key], b[key])
       .map((name) => [name, own(a[key], name, ["–", null]), own(b[key], name, ["–", null])])
       .filter(([, one, other]) => state.all || one[1] !== other[1])
-      .map(([name, one, other]) => [name, one[0], other[0], ratio(one[1], other[1])]);
+      .map(([name, one, other]) => [name, one[0], other[0], between(name, one[1], other[1])]);
     const heads = [a, b].map((run, i) => link(state[i ? "b" : "a"], `${run.arm}, seed ${run.about.seed}`));
     return [
       table("About", ["what", ...heads], fields("about")),
       table("Configuration", ["field", ...heads.map(copy)], fields("fields")),
-      table("Scores", ["score", ...heads.map(copy), "second / first"], amounts("scores")),
-      table("Costs", ["cost", ...heads.map(copy), "second / first"], amounts("costs")),
+      table("Scores", ["score", ...heads.map(copy), "second − first"], amounts("scores", gap)),
+      table("Costs", ["cost", ...heads.map(copy), "second / first"], amounts("costs", ratio)),
     ];
   }
 
@@ -69,7 +69,14 @@
   const copy = (node) => node.cloneNode(true);
   const names = (one, other) => [...new Set([...Object.keys(one), ...Object.keys(other)])];
 
-  function ratio(one, other) {
+  function gap(name, one, other) {
+    if (one === null || other === null) return "–";
+    const sign = other < one ? "−" : "+";
+    const size = Math.abs(other - one);
+    return name.endsWith("accuracy") ? `${sign}${(100 * size).toFixed(2)} points` : sign + size.toFixed(5);
+  }
+
+  function ratio(_name, one, other) {
     if (one === null || other === null || !one) return "–";
     return `×${(other / one).toPrecision(3)}`;
   }
