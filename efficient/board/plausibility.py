@@ -89,7 +89,8 @@ def _sums(record: Record) -> Iterator[str]:
     cost, processes = record.cost, record.cost.processes
     if strange := set(cost.laps) - set(LAPS):
         yield f"lap {quoted(min(strange))} is none of the clock's"
-    if any(not math.isfinite(s) or s < 0 for s in cost.laps.values()):
+    laps = [s for bill in (cost, *processes) for s in bill.laps.values()]
+    if any(not math.isfinite(s) or s < 0 for s in laps):
         yield "a lap is no time"
     elif not _close(sum(cost.laps.values()), cost.total_s):
         yield f"the laps come to {sum(cost.laps.values()):.6g} s, total_s is {cost.total_s:.6g}"
@@ -104,6 +105,8 @@ def _sums(record: Record) -> Iterator[str]:
         None in executed or sum(n for n in executed if n is not None) != cost.flops_executed
     ):
         yield "the processes do not come to flops_executed"
+    if cost.flops_by_dtype and sum(cost.flops_by_dtype.values()) != cost.flops_executed:
+        yield "the FLOPs by type do not come to flops_executed"
     if record.steps != record.steps_planned or sum(p.steps for p in processes) < record.steps:
         yield f"{record.steps} steps of {record.steps_planned} planned are no finished run"
     nonzero, total = cost.params_nonzero, cost.params_total

@@ -11,7 +11,8 @@ import shutil
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,23 @@ ACCURACY_APART, LOSS_APART = 0.001, 0.001
 PATIENCE_S = 60
 
 
+@dataclass(frozen=True)
+class Shipped:
+    """What an artefact computes: `predict(weights, inputs)`, and what it scored on test here."""
+
+    predict: Callable[..., Any]
+    weights: dict[str, jax.Array]
+    score: Score
+
+
 def rescore(
     opened: Opened,
     decoded: Mapping[str, Decoded],
     counted: Mapping[str, Counted],
     folder: Path | None = None,
     fetch: bool = False,
-) -> list[Score]:
-    """The score of every run's artefact, found to be what is claimed.
+) -> list[Shipped]:
+    """Every run's artefact, whose score is found to be what is claimed.
 
     folder: a local copy of the artefacts that lie elsewhere; fetch: get them from their addresses.
 
@@ -88,41 +98,36 @@ def header(path: Path) -> None:
         raise BoardError(f"{path.name} of {size:,} bytes has a header of {length:,}")
 
 
-def _rescore(place: Path, one: Decoded, params_total: int) -> Score:
-    record, signature = one.record, one.signature
+def _rescore(place: Path, one: Decoded, params_total: int) -> Shipped:
     header(place / WEIGHTS)
-    card = _card(place, one, params_total)
+    _check_card(place, one, params_total)
     packed, _ = format.read(place)
-    predict, weights = unpack(lambda: one.spec.build(signature, nnx.Rngs(0)), packed)
+    predict, weights = unpack(lambda: one.spec.build(one.signature, nnx.Rngs(0)), packed)
     stored = sum((place / name).stat().st_size for name in (WEIGHTS, CARD))
-    kind = "int32" if card["signature"]["kind"] == "text" else "float32"
-    example = jax.ShapeDtypeStruct((1, *signature.input_shape), kind)
+    kind = "int32" if one.signature.kind == "text" else "float32"
+    example = jax.ShapeDtypeStruct((1, *one.signature.input_shape), kind)
     jaxpr = jax.make_jaxpr(predict)(weights, example)
-    cost = record.cost
-    for name, claimed, counted in (
-        ("stored_bytes", cost.stored_bytes, stored),
-        ("stored_weight_bytes", cost.stored_weight_bytes, packed.weight_bytes),
-        (
-            "flops_inference",
-            cost.flops_inference,
-            count(jaxpr, padded=True, platform="default").total,
-        ),
-        ("bit_operations", cost.bit_operations, bit_operations(jaxpr)),
-    ):
-        if claimed != counted:
-            raise BoardError(f"{name} {claimed} is claimed, the file has {counted}")
+    counted = {
+        "stored_bytes": stored,
+        "stored_weight_bytes": packed.weight_bytes,
+        "flops_inference": count(jaxpr, padded=True, platform="default").total,
+        "bit_operations": bit_operations(jaxpr),
+    }
+    for name, value in counted.items():
+        if (claimed := getattr(one.record.cost, name)) != value:
+            raise BoardError(f"{name} {claimed} is claimed, the file has {value}")
     evaluation = split_evaluation(
         one.config, one.dataset, "test", lambda w, batch: score(predict(w, batch.inputs), batch)
     )
     evaluation.prepare(weights)
     loss, correct, units = (float(x.sum(dtype=np.float64)) for x in evaluation.run(weights))
     found = Score(loss / units, correct / units, round(units))
-    _compare(record, found)
-    return found
+    _compare(one.record, found)
+    return Shipped(predict, weights, found)
 
 
-def _card(place: Path, one: Decoded, params_total: int) -> dict[str, Any]:
-    """The card, once it names no other file and no network but the config's."""
+def _check_card(place: Path, one: Decoded, params_total: int) -> None:
+    """The card names no other file and no network but the config's, of no more numbers."""
     card = read_object(place / CARD, 4 * 10**6)
     files, arrays = card.get("files"), card.get("arrays")
     if not isinstance(files, dict) or set(files) != {WEIGHTS}:
@@ -139,7 +144,6 @@ def _card(place: Path, one: Decoded, params_total: int) -> dict[str, Any]:
         raise BoardError(f"its card describes no arrays ({error})") from None
     if smallest < 0 or numbers > params_total + SPARE:
         raise BoardError(f"its arrays have {numbers:,} numbers, the network {params_total:,}")
-    return card
 
 
 def _compare(record: Record, found: Score) -> None:

@@ -6,24 +6,29 @@ can. One entry is timed twice, so that the machine's own unrest stands beside th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
+import jax
 import jax.numpy as jnp
 
-from efficient.benchmark.timing import interval, rounds
+from efficient.benchmark.timing import Call, interval, rounds
 from efficient.board.claim import cost
 from efficient.board.configuration import Decoded
 from efficient.board.entry import Opened
 from efficient.board.error import BoardError
+from efficient.board.rescoring import Shipped
+from efficient.board.rules import Rules
 from efficient.board.segment import alone
 from efficient.ledger.benchmark import Interval
+from efficient.train.loop import compile_ahead
 
-#: Seconds that each is given; steps of a call.
-SECONDS, STEPS = 5.0, 16
+#: Seconds that each is given; steps of a call of training, examples of one of inference.
+SECONDS, STEPS, BATCH = 5.0, 16, 128
 #: How far the claimed ratio may be from the measured interval before the two disagree.
 APART = 1.25
+#: Columns of tracks that are about what is shipped.
+SHIPPED_COLUMNS = ("stored_bytes", "stored_weight_bytes", "flops_inference", "bit_operations")
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Ratio:
         return f"{measured} measured, {null}, {said} claimed{verdict}"
 
 
-def retime(
+def training(
     one: tuple[Opened, Mapping[str, Decoded]],
     other: tuple[Opened, Mapping[str, Decoded]],
     data_dir: str | None,
@@ -75,22 +80,47 @@ def retime(
     Raises:
         BoardError: a run has several phases or parents, or the two contradict what is claimed.
     """
-    if one[0].entry.id == other[0].entry.id:
-        raise BoardError("it cannot be timed against itself: name another entry")
-    calls, steps = [], []
-    for opened, decoded in (one, other):
-        call, scale = _training(decoded[opened.entry.runs[0]], data_dir)
-        calls.append(call)
-        steps.append(scale)
-    times = rounds([*calls, calls[0]], seconds)
-    first, second, again = times
-    scale = steps[0] / steps[1]
-    gain = interval([scale * a / b for a, b in zip(first, second, strict=True)])
-    null = interval([a / b for a, b in zip(first, again, strict=True)])
-    found = Ratio(gain, null, _claimed(one[0], other[0]))
+    sides = [_training(decoded[opened.entry.runs[0]], data_dir) for opened, decoded in (one, other)]
+    (first, calls), (second, others) = sides
+    found = _ratio(first, second, calls / others, _claimed(one[0], other[0]), seconds)
     if found.contradicts:
         raise BoardError(f"against {other[0].entry.id}: seconds of training {found.words}")
     return found
+
+
+def inference(
+    one: tuple[Decoded, Shipped], other: tuple[Decoded, Shipped], seconds: float = SECONDS
+) -> Ratio:
+    """Seconds of the first shipped file over those of the second, on the same inputs of test.
+
+    Raises:
+        BoardError: they are of different workloads.
+    """
+    if one[0].config.workload != other[0].config.workload:
+        raise BoardError("the two learned different workloads, so no batch is that of both")
+    calls = [_inference(*side) for side in (one, other)]
+    return _ratio(calls[0], calls[1], 1.0, None, seconds)
+
+
+def of_inference(rules: Rules, *opened: Opened) -> bool:
+    """Whether all of these are ranked by what their shipped files are."""
+    return all(rules.tracks[each.entry.track].ranked_by in SHIPPED_COLUMNS for each in opened)
+
+
+def _ratio(first: Call, second: Call, scale: float, claimed: float | None, seconds: float) -> Ratio:
+    times = rounds([first, second, first], seconds)
+    gain = interval([scale * a / b for a, b in zip(times[0], times[1], strict=True)])
+    null = interval([a / b for a, b in zip(times[0], times[2], strict=True)])
+    return Ratio(gain, null, claimed)
+
+
+def _inference(one: Decoded, shipped: Shipped) -> Call:
+    workload, dataset = one.config.workload, one.dataset
+    data = jax.device_put(workload.arrays(dataset, "test"))
+    count = min(BATCH, workload.examples(dataset, "test"))
+    inputs = workload.window(data, jnp.arange(count)).inputs
+    made = compile_ahead(shipped.predict, shipped.weights, inputs)
+    return lambda: jax.block_until_ready(made.run(shipped.weights, inputs))
 
 
 def _claimed(one: Opened, other: Opened) -> float | None:
@@ -98,7 +128,7 @@ def _claimed(one: Opened, other: Opened) -> float | None:
     return first / second if first and second else None
 
 
-def _training(one: Decoded, data_dir: str | None) -> tuple[Callable[[], Any], float]:
+def _training(one: Decoded, data_dir: str | None) -> tuple[Call, float]:
     """A call that trains a few steps, on the same batches each time, and calls in a run."""
     built = alone(one.config, data_dir)
     steps = min(STEPS, built.steps)

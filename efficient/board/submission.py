@@ -21,6 +21,7 @@ from efficient.board.entry import (
     ENTRIES,
     ENTRY,
     SCHEMA,
+    Claim,
     Entry,
     Opened,
     Segment,
@@ -110,25 +111,9 @@ def submit(
     if not runs:
         raise BoardError("no runs are given; name them by id or arm")
     by_id = {record.run_id: record for record in (*_needed(runs, every), *runs)}
-    entry = Entry(
-        schema=SCHEMA,
-        id=_identity(statement, runs),
-        kind=CODE if statement.code else CONFIGURATION,
-        rules=rules.version,
-        target=statement.target,
-        track=statement.track,
-        name=statement.name,
-        author=statement.author,
-        description=statement.description,
-        made_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        config=question(runs[0]) if config is None else config,
-        runs=tuple(record.run_id for record in runs),
-        claim=claim(runs, by_id, target),
-        files={},
-        seal="",
-        challenges=statement.challenges,
-        segments=extra.segments if extra else (),
-    )
+    entry = _draft(rules, runs, statement, extra, claim(runs, by_id, target))
+    if config is not None:
+        entry = replace(entry, config=config)
     parts = _files(runs, out, statement) | (dict(extra.files) if extra else {})
     place = board / ENTRIES
     if statement.challenges:
@@ -159,6 +144,31 @@ def challenges(board: Path, entry: str) -> list[Path]:
 
 def _folders(place: Path) -> list[Path]:
     return sorted(p for p in place.glob("*") if p.is_dir() and p.name[0] != ".")
+
+
+def _draft(
+    rules: Rules, runs: Sequence[Record], statement: Statement, extra: Extra | None, found: Claim
+) -> Entry:
+    """An entry without its files and its seal."""
+    return Entry(
+        schema=SCHEMA,
+        id=_identity(statement, runs),
+        kind=CODE if statement.code else CONFIGURATION,
+        rules=rules.version,
+        target=statement.target,
+        track=statement.track,
+        name=statement.name,
+        author=statement.author,
+        description=statement.description,
+        made_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        config=question(runs[0]),
+        runs=tuple(record.run_id for record in runs),
+        claim=found,
+        files={},
+        seal="",
+        challenges=statement.challenges,
+        segments=extra.segments if extra else (),
+    )
 
 
 def _identity(statement: Statement, runs: Sequence[Record]) -> str:

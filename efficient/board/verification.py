@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from efficient.board.entry import ARTEFACTS, Opened
 from efficient.board.error import BoardError
@@ -147,7 +148,7 @@ def _verified(
     made: Verification, opened: Opened, rules: Rules, asked: Asked, tell: Tell
 ) -> Verification:
     """The tiers that need arrays, and so jax."""
-    from efficient.board import configuration, recount, replay, rescoring, retiming, segment
+    from efficient.board import configuration, recount, replay, rescoring, segment
 
     target = rules.targets[opened.entry.target]
     tell("config and data")
@@ -159,8 +160,8 @@ def _verified(
     made = made.with_step(SELF_REPORTED, f"static checks; FLOPs of {len(counted)} runs {how}")
     if _has_artefacts(opened):
         tell("artefacts, scored again")
-        scores = rescoring.rescore(opened, decoded, counted, asked.artefacts, asked.fetch)
-        found = f"{len(scores)} artefacts score what is claimed"
+        shipped = rescoring.rescore(opened, decoded, counted, asked.artefacts, asked.fetch)
+        found = f"{len(shipped)} artefacts score what is claimed"
         made = made.with_step(RESCORED, found, _machine())
     else:
         made = replace(made, notes=("no artefacts, so nothing can be scored again",))
@@ -173,15 +174,31 @@ def _verified(
         made = made.with_step(REPLAYED, found, _machine())
     if asked.against:
         tell(f"in turns with {asked.against.entry.id}")
-        inspect(asked.against, rules)
-        other = asked.against, configuration.decode(asked.against, asked.data_dir)
-        ratio = retiming.retime((opened, decoded), other, asked.data_dir)
+        ratio = _retimed(opened, asked.against, rules, asked)
         found = f"seconds over those of {asked.against.entry.id}: {ratio.words}"
         if ratio.resolved or ratio.equal:
             made = made.with_step(RETIMED, found, _machine())
         else:
             made = replace(made, notes=(*made.notes, found))
     return made
+
+
+def _retimed(opened: Opened, against: Opened, rules: Rules, asked: Asked) -> Any:
+    """Training of both in turns; or inference, where both are ranked by what they ship."""
+    from efficient.board import configuration, recount, rescoring, retiming
+
+    if opened.entry.id == against.entry.id:
+        raise BoardError("it cannot be timed against itself: name another entry")
+    inspect(against, rules)
+    sides = [(each, configuration.decode(each, asked.data_dir)) for each in (opened, against)]
+    if not retiming.of_inference(rules, opened, against):
+        return retiming.training(sides[0], sides[1], asked.data_dir)
+    files = []
+    for each, decoded in sides:
+        counted = recount.check(decoded)
+        shipped = rescoring.rescore(each, decoded, counted, asked.artefacts, asked.fetch)
+        files.append((decoded[each.entry.runs[0]], shipped[0]))
+    return retiming.inference(files[0], files[1])
 
 
 def keep(board: Path, made: Verification) -> Verification:

@@ -38,5 +38,5 @@ def test_the_artefacts_of_the_entry_of_digits_score_what_is_claimed():
     (folder,) = BOARD.glob("entries/digits-fixed-*")
     opened = open_entry(folder)
     decoded = configuration.decode(opened)
-    scores = rescoring.rescore(opened, decoded, recount.check(decoded))
-    assert [score.accuracy for score in scores] == pytest.approx(opened.entry.claim.qualities)
+    shipped = rescoring.rescore(opened, decoded, recount.check(decoded))
+    assert [each.score.accuracy for each in shipped] == pytest.approx(opened.entry.claim.qualities)

@@ -70,6 +70,27 @@ def test_a_ratio_is_refused_only_where_it_says_the_contrary():
     assert Ratio(quiet, quiet, 1.0).equal and not Ratio(slower, quiet, 1.0).equal
 
 
+def test_two_entries_are_timed_in_turns(runs, trained, tmp_path):
+    """A batch of inference and a few steps of training of two entries of the same runs."""
+    from efficient.board import configuration, recount, rescoring, retiming
+
+    board = make_board(tmp_path)
+    rules = rule.read(board)
+    one, other = (
+        submit(board, rules, runs, runs, trained.out, Statement("digits", "fixed", name))
+        for name in ("One", "Other")
+    )
+    assert retiming.of_inference(rules, one, other)
+    decoded = configuration.decode(one)
+    (shipped, *_) = rescoring.rescore(one, decoded, recount.check(decoded))
+    side = decoded[one.entry.runs[0]], shipped
+    found = retiming.inference(side, side, seconds=0.05)
+    assert found.claimed is None and found.gain.low <= found.gain.median <= found.gain.high
+    sides = (one, decoded), (other, configuration.decode(other))
+    trained_ratio = retiming.training(*sides, None, seconds=0.05)
+    assert trained_ratio.claimed == 1.0 and trained_ratio.gain.pairs >= 6
+
+
 @pytest.fixture(scope="module")
 def committed(runs, trained, tmp_path_factory):
     """An entry with four states of its first run."""
