@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
+from efficient.board.claim import agrees
 from efficient.board.entry import Opened
 from efficient.board.error import BoardError
 from efficient.board.judgement import judge
@@ -69,7 +70,7 @@ def inspect(challenged: Opened, rerun: Opened, rules: Rules) -> Verdict:
         raise BoardError(f"it is a rerun of another entry than {challenged.entry.id}")
     if rerun.entry.config != challenged.entry.config:
         raise BoardError("its config is not the entry's")
-    if judge(rerun, rules) != rerun.entry.claim:
+    if not agrees(rerun.entry.claim, judge(rerun, rules)):
         raise BoardError("its claim is not what its records come to")
     return verdict(challenged, rerun, rules.targets[challenged.entry.target])
 

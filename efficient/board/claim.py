@@ -68,6 +68,20 @@ def clears(values: Sequence[float], target: Target) -> float | None:
     return None if math.isnan(p) else p
 
 
+def agrees(claimed: Claim, found: Claim) -> bool:
+    """Whether a claim is what its records come to, in all that it names.
+
+    A package of another version knows other columns and reasons, and rounds the last digit of p.
+    """
+    pairs = [(claimed.quality, found.quality), (claimed.p, found.p)]
+    pairs += [(value, found.costs.get(name)) for name, value in claimed.costs.items()]
+    pairs += [(value, found.lineage.get(name)) for name, value in claimed.lineage.items()]
+    return claimed.qualities == found.qualities and all(
+        a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=1e-6))
+        for a, b in pairs
+    )
+
+
 def question(record: Record) -> dict[str, Any]:
     """The config of a record without its seed and labels."""
     return {name: value for name, value in record.config.items() if name not in LABELS}

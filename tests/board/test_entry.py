@@ -14,7 +14,7 @@ from founding import RULES, make_board
 
 from efficient.board import rules as rule
 from efficient.board.challenge import AGREES, BELOW, challenge, verdict
-from efficient.board.claim import claim, clears
+from efficient.board.claim import agrees, claim, clears
 from efficient.board.entry import open_entry
 from efficient.board.error import BoardError
 from efficient.board.page import build, standings
@@ -260,3 +260,19 @@ def test_a_submission_by_the_command(runs, trained, tmp_path, capsys):
     assert open_entry(Path(folder)).entry.track == "fixed"
     assert main([*command, "--name", "By hand"]) == 1
     assert "is there already" in capsys.readouterr().err
+
+
+def test_a_claim_by_another_version_agrees_in_what_it_names():
+    runs = [record("digits", "distilled", seed) for seed in (0, 1, 2)]
+    target = rule.Target("", "accuracy", {}, (), value=0.9)
+    found = claim(runs, {run.run_id: run for run in runs}, target)
+    costs = {name: value for name, value in found.costs.items() if name != "total_s_parents"}
+    older = replace(found, costs=costs, unknown={}, p=(found.p or 0) * (1 + 1e-12))
+    assert agrees(older, found) and found.p
+    for name, value in (
+        ("flops_executed", found.costs["flops_executed"] - 1e9),
+        ("forgotten", 1.0),
+    ):
+        assert not agrees(replace(older, costs=costs | {name: value}), found)
+    assert not agrees(replace(older, p=None), found)
+    assert not agrees(replace(older, qualities=(1.0, 1.0, 1.0)), found)
