@@ -22,7 +22,7 @@ from efficient.controls.vector import SVM
 from efficient.data import load
 from efficient.ledger.record import FINISHED, LAPS
 from efficient.ledger.store import read_record
-from efficient.report import page
+from efficient.report.site.build import Site, build
 from efficient.run.attempt import bills
 from efficient.workloads import ImageClassification, LanguageModel
 
@@ -125,9 +125,10 @@ def test_controls_stand_beside_a_network_in_tables_sentences_and_plots(fitted, t
     assert made[0].label == "baseline" and len(made) == 6
     said = compare(made)[0].sentences
     assert "FLOPs unknown (not a FLOP count: trees compare" in said["random forest"]
-    text = page.write(found, tmp_path, "controls").read_text()
+    text = build(Site(found, compare(made, found), "controls"), tmp_path).read_text()
     assert all(row.label in text for row in made)
-    assert "support vectors, " in text and "us to predict one image" in text
+    pages = "".join(page.read_text() for page in tmp_path.glob("*/*.html"))
+    assert "support vectors, " in pages and "us to predict one image" in pages
 
 
 def test_what_a_killed_attempt_spent_is_on_the_bill_of_the_next(tmp_path, monkeypatch):
