@@ -42,8 +42,8 @@ def _fairness(rows: Sequence[Row]) -> list[str]:
         found = [f"tuned unequally, trials of each arm: {each}"]
     against = [row for row in rows if row.arm != BASELINE and not row.at_budget]
     if lacking := [row.label for row in against if not budgets(row, rows)]:
+        which = "every arm" if len(lacking) == len(against) else ", ".join(lacking)
         found.append(
-            "compared with one point of the baseline, not with its curve (--budgets): "
-            + ", ".join(lacking)
+            f"compared with one point of the baseline, not with its curve (--budgets): {which}"
         )
     return found
