@@ -79,6 +79,20 @@ def estimates() -> Iterator[Line]:
     yield judge("seconds predicted before the run", "median <= 25 %", said, good)
 
 
+def verdicts() -> Iterator[Line]:
+    """How often each test is wrong where there is nothing, and right where there is."""
+    _, output, _ = call(sys.executable, ROOT / "scripts" / "bench_statistics")
+    if not output:
+        raise NotRunError("scripts/bench_statistics said nothing")
+    found = json.loads(output)
+    for test in found["null"]:
+        said = f"{test['rate']:.1%}, p of excess {test['p_of_excess']:.2f}"
+        yield judge(test["test"], f"<= {test['level']:.0%}", said, test["p_of_excess"] >= 0.01)
+    for test in found["power"]:
+        said = f"{test['rate']:.1%}, by theory {test['theory']:.1%}"
+        yield judge(test["test"], "within 3 points of theory", said, test["agrees"])
+
+
 def tested(what: str, asked: str, *arguments: str) -> Callable[[], Iterator[Line]]:
     """A line that a selection of tests proves."""
 
@@ -124,6 +138,12 @@ LINES: dict[str, Callable[[], Iterator[Line]]] = {
     ),
     "kill": tested(
         "20 kills, resumed bit for bit", "tests pass", "tests/run", "-m", "slow", "-k", "kill"
+    ),
+    "verdicts": verdicts,
+    "site": tested("the site in a browser", "tests pass", "tests/report/site"),
+    "entries": tested("hostile entries, one line each", "tests pass", "tests/board"),
+    "writers": tested(
+        "16 processes append, some killed", "tests pass", "tests/ledger", "-m", "slow"
     ),
     "errors": tested("bad input, one line each", "tests pass", "tests/cli", "tests/data"),
     "lowering": tested(
