@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from efficient.cli import race
 from efficient.cli.failure import UsageError, usage
 from efficient.cli.fairness import bills, fair, taken
 from efficient.cli.output import console, document, say, table, warn
@@ -19,6 +20,7 @@ from efficient.compare.gate import gates
 from efficient.compare.sequential import FIRST, sequential
 from efficient.compare.significance import Test, paired
 from efficient.compare.summary import describe, rows
+from efficient.compare.target import reaches
 from efficient.compare.verdict import INCONCLUSIVE
 from efficient.ledger.codec import to_dict
 from efficient.ledger.place import is_remote
@@ -192,6 +194,7 @@ def _publish(
     test: that decides; shares: of the budget that all arms were to have.
     """
     made = comparisons(found.rows, found.records, test, below(found.place))
+    reached = reaches(found.records, race.targets(arguments))
     site = Site(
         records=found.records,
         comparisons=made,
@@ -209,6 +212,7 @@ def _publish(
                 "title": title,
                 "page": str(path),
                 **as_json(made),
+                **race.document(reached),
                 "equal": [
                     to_dict(share) | {"deviation": to_dict(share.deviation)} for share in shares
                 ],
@@ -221,6 +225,7 @@ def _publish(
     terminal(made, console(), arguments.clock)
     for one in made:
         print(f"\n{one.workload}: {scatter(one.rows, BY_KEY['flops_executed'])}")
+    race.tell(reached, console())
     for share in shares:
         print(f"\nequal {share.axis}: {share.said}")
     for text in found.complaints:

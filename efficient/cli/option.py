@@ -90,6 +90,14 @@ def add_clock(made: Parser) -> None:
     made.add_argument("--clock", choices=names, default="train", metavar="RULE", help=text)
 
 
+def add_target(made: Parser) -> None:
+    """What it took to reach a quality that was stated before."""
+    text = "cost to a target on validation, a fraction or bits; for one workload or for all"
+    made.add_argument(
+        "--target", action="append", default=[], metavar="[WORKLOAD=]VALUE", help=text
+    )
+
+
 def count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")

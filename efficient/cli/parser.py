@@ -24,6 +24,7 @@ from efficient.cli.option import (
     add_out,
     add_run,
     add_site,
+    add_target,
     add_terms,
     command,
     count,
@@ -133,6 +134,7 @@ def _compare(groups: Any) -> None:
     made.add_argument("--out", metavar="DIR", help=help)
     made.add_argument("--data-dir", metavar="DIR", help="TFDS data directory")
     add_clock(made)
+    add_target(made)
     add_json(made)
     add_terms(made)
 
@@ -147,6 +149,7 @@ def _report(groups: Any) -> None:
     help = "figures for a paper among the exports, which takes seconds"
     made.add_argument("--figures", action="store_true", help=help)
     add_clock(made)
+    add_target(made)
     add_json(made)
 
 

@@ -19,7 +19,8 @@ from efficient.compare.lineage import lineage, total
 from efficient.compare.significance import Estimate, sooner
 from efficient.compare.spread import Spread, spread
 from efficient.compare.summary import ACCURACY, quality_name, scored
-from efficient.ledger.record import INTERRUPTED, Point, Record
+from efficient.ledger.notation import tuned_for
+from efficient.ledger.record import FINISHED, INTERRUPTED, Point, Record
 
 #: What a curve knows at each step.
 COSTS = ("train_s", "total_s", "flops_executed", "energy_j")
@@ -128,6 +129,26 @@ def arms(records: Sequence[Record]) -> list[list[Record]]:
             key = record.workload, record.arm, record.model
             found.setdefault(key, {})[record.seed] = record
     return [[runs[seed] for seed in sorted(runs)] for runs in found.values()]
+
+
+def reaches(records: Sequence[Record], asked: Mapping[str, float]) -> dict[str, list[Reach]]:
+    """Of every arm, by workload; those that only looked for a setting are left out.
+
+    asked: the target of a workload; under "" that of all others.
+
+    Raises:
+        CompareError: a workload is asked for that no record is of.
+    """
+    by_id = {record.run_id: record for record in records if record.status == FINISHED}
+    found: dict[str, list[Reach]] = {}
+    for runs in arms([record for record in records if not tuned_for(record.arm)]):
+        work = runs[0].workload
+        if (target := asked.get(work, asked.get(""))) is not None:
+            found.setdefault(work, []).append(reach(runs, target, by_id))
+    if absent := [work for work in asked if work and work not in found]:
+        there = ", ".join(sorted({record.workload for record in records}))
+        raise CompareError(f"no record is of workload {absent[0]!r}; there are {there}")
+    return found
 
 
 def cheaper(first: Reach, second: Reach, cost: str) -> Estimate:

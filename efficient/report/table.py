@@ -20,12 +20,7 @@ def terminal(comparisons: Sequence[Comparison], console: Console, clock: str = "
     for found in comparisons:
         console.print(f"\n[bold]{rich.markup.escape(found.workload)}[/bold]")
         for table in tables(found, clock):
-            if table.columns:
-                console.print(_rich(table))
-            elif table.footnotes:
-                console.print(f"\n{rich.markup.escape(table.title)}", style="dim")
-            for note in table.footnotes:
-                console.print(f"  {rich.markup.escape(note)}", style="dim")
+            show(table, console)
         console.print()
         for text in (*found.sentences.values(), *found.readings):
             console.print(f"- {rich.markup.escape(text)}", highlight=False)
@@ -33,6 +28,16 @@ def terminal(comparisons: Sequence[Comparison], console: Console, clock: str = "
         console.print(f"clock: {rich.markup.escape(text)}", style="dim", highlight=False)
     for text in notes(_rows(comparisons)):
         console.print(f"note: {rich.markup.escape(text)}", style="yellow", highlight=False)
+
+
+def show(table: Table, console: Console) -> None:
+    """Print one table with its footnotes."""
+    if table.columns:
+        console.print(_rich(table))
+    elif table.footnotes:
+        console.print(f"\n{rich.markup.escape(table.title)}", style="dim")
+    for note in table.footnotes:
+        console.print(f"  {rich.markup.escape(note)}", style="dim")
 
 
 def markdown(comparisons: Sequence[Comparison], clock: str = "train") -> str:

@@ -152,7 +152,9 @@ def test_one_point_is_no_curve_and_the_notes_say_so():
     arm = row("arm", 0.7, saturating(0.7) + NOISE[5])
     assert gates([curve()[2], arm]) == []
     said = "\n".join(notes([curve()[2], arm]))
-    assert "compared with one point of the baseline, not with its curve (--budgets): every arm" in said
+    assert (
+        "compared with one point of the baseline, not with its curve (--budgets): every arm" in said
+    )
     assert "one point" not in "\n".join(notes([*curve(), arm]))
     text = compare([*curve(), arm])[0].sentences
     assert set(text) == {"arm"} and "against the baseline's curve INCONCLUSIVE by" in text["arm"]
