@@ -49,9 +49,9 @@ def _readings(
     if front and (found := along_front(rows, front, test)):
         cost = f"{_titled(found.cost, rows)} of {found.to}"
         yield f"Along the front, {_bought(found, found.quality_name, cost)}."
-    for row in rows:
+    for row in (row for row in rows if row.arm == BASELINE):
         own = [record for record in records if record.run_id in row.run_ids]
-        if row.arm == BASELINE and (found := along_curve(own, SPENT, test)):
+        if found := along_curve(own, SPENT, test):
             name, cost = f"validation {found.quality_name}", BY_KEY[found.cost].title
             yield f"Along the curve of {row.label} itself, {_bought(found, name, cost)}."
     if front:
