@@ -23,23 +23,28 @@ for number in range(int(sys.argv[2])):
 """
 
 
+#: Records of a writer that only a signal ends.
+ENDLESS = 10**9
+
+
 @pytest.mark.slow
 def test_every_acknowledged_record_is_there_and_none_is_torn(tmp_path):
     tests = str(Path(__file__).parents[1])
     share = -(-RECORDS // WRITERS)
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(i), str(share), tests, str(tmp_path)],
+            [sys.executable, "-c", WRITER, str(i), str(count), tests, str(tmp_path)],
             stdout=subprocess.PIPE,
             text=True,
         )
-        for i in range(WRITERS)
+        for i, count in enumerate([ENDLESS] * KILLED + [share] * (WRITERS - KILLED))
     ]
     said = [[writer.stdout.readline()] for writer in writers]  # each has begun
     for writer in writers[:KILLED]:
         writer.send_signal(signal.SIGKILL)
     for writer, lines in zip(writers, said, strict=True):
         lines += writer.stdout.readlines()  # communicate() would lose what readline() has buffered
+        writer.stdout.close()
         writer.wait(timeout=300)
     acknowledged = {line.strip() for lines in said for line in lines if line.endswith("\n")}
     assert len(acknowledged) > (WRITERS - KILLED) * share
