@@ -1,7 +1,9 @@
 """Checkpoints by Orbax, each sealed by a digest: a damaged one is found and passed over.
 
 A folder `step_0000000400_phase_0` holds the arrays; a file of that name and `.json`, written after
-them, holds the step, the phase and the digest. Without the second the first does not count.
+them, holds the step, the phase and the digest of the folder's files. Without the second the first
+does not count, and files of another digest are not opened: reading damaged arrays leaves tasks of
+Orbax behind, which fail long after.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import jax
 import numpy as np
 from flax import traverse_util
 
-from efficient.ledger.store import StoreError, write_json
+from efficient.ledger.store import StoreError, digest_file, digest_json, write_json
 
 KEEP = 3
 SEAL, KEPT = ".json", "kept/"
@@ -72,7 +74,7 @@ def save(
         raise StoreError(f"checkpoint {path} cannot be written: {_line(error)}") from error
     scalars = sorted(name for name, array in arrays.items() if not array.ndim)
     facts = {"step": step, "phase": phase, "note": note, "scalars": scalars}
-    facts["digest"] = digest(arrays)
+    facts["digest"] = _digest_files(path)
     write_json(path.with_suffix(SEAL), facts)
     for old in sorted(folder.glob(f"step_*{SEAL}"), key=_age)[:-KEEP]:
         _remove(old.with_suffix(""))
@@ -100,14 +102,14 @@ def _read(path: Path, template: Callable[[int, Any], Any]) -> Checkpoint:
     if not path.with_suffix(SEAL).is_file():
         raise ValueError("it has no seal, its writing was cut short")
     facts = json.loads(path.with_suffix(SEAL).read_text())
+    if _digest_files(path) != facts["digest"]:
+        raise ValueError("its digest is another")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # sharding: the arrays are plain numpy
         with ocp.PyTreeCheckpointer() as checkpointer:
             found = checkpointer.restore(path.absolute())
     arrays = {name: np.asarray(array) for name, array in found.items()}
     arrays |= {name: arrays[name].reshape(()) for name in facts["scalars"]}
-    if digest(arrays) != facts["digest"]:
-        raise ValueError("its digest is another")
     kept = {n.removeprefix(KEPT): arrays.pop(n) for n in list(arrays) if n.startswith(KEPT)}
     phase, note = int(facts["phase"]), facts["note"]
     like = template(phase, note)
@@ -123,6 +125,12 @@ def _flat(tree: Any) -> dict[str, np.ndarray]:
     """Arrays by name, in the order of the leaves."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def _digest_files(folder: Path) -> str:
+    """Sha256 over the names and digests of all files below."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return digest_json({path.relative_to(folder).as_posix(): digest_file(path) for path in files})
 
 
 def _age(path: Path) -> tuple[int, ...]:
