@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def main(given: Path) -> None:
     from efficient.run.parent import shipped_spec
 
     config, dataset = from_json(json.loads((given / CONFIG).read_text())), _dataset(given / DATA)
-    out = Path("/tmp/runs")
+    out = Path(tempfile.mkdtemp())
     record = train(config, out, dataset=dataset)
     shape, classes = config.workload.signature(dataset)
     signature = Signature(shape, classes, dataset.kind)

@@ -157,6 +157,5 @@ def _environment() -> dict[str, str]:
         "HOME": "/home",
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "EFFICIENT_CACHE_DIR": "/tmp/cache",
         "JAX_PLATFORMS": "cpu",
     }

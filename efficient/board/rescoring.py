@@ -136,11 +136,13 @@ def _check_card(place: Path, one: Decoded, params_total: int) -> None:
         raise BoardError("its card is of another network than the config")
     if card.get("signature") != to_dict(one.signature):
         raise BoardError("its card is of other inputs or classes than the data")
+    if not isinstance(arrays, dict):
+        raise BoardError(f"its card describes no arrays (arrays: {quoted(arrays)})")
     try:
-        shapes = [form["shape"] for form in arrays.values()]  # type: ignore[union-attr]
+        shapes = [form["shape"] for form in arrays.values()]
         numbers = sum(math.prod(shape) for shape in shapes)
         smallest = min((size for shape in shapes for size in shape), default=0)
-    except (AttributeError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise BoardError(f"its card describes no arrays ({error})") from None
     if smallest < 0 or numbers > params_total + SPARE:
         raise BoardError(f"its arrays have {numbers:,} numbers, the network {params_total:,}")

@@ -135,7 +135,7 @@ def _remote_entries(place: str) -> list[Entry]:
     try:
         system.invalidate_cache()
         found = system.find(path, detail=True)
-    except Exception as error:
+    except Exception as error:  # as above
         remedy = "check its name and your credentials"
         raise StoreError(f"{place}: cannot be listed ({_line(error)}): {remedy}") from None
     listed = []
