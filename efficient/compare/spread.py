@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,4 +20,7 @@ def spread(values: Iterable[float]) -> Spread:
     """Mean and sample standard deviation of at least one value."""
     values = tuple(values)
     mean = math.fsum(values) / len(values)
-    return Spread(mean, statistics.stdev(values) if len(values) > 1 else None, values)
+    if len(values) == 1:
+        return Spread(mean, None, values)
+    squares = math.fsum((value - mean) * (value - mean) for value in values)
+    return Spread(mean, math.sqrt(squares / (len(values) - 1)), values)
