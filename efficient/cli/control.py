@@ -79,6 +79,7 @@ def _again(name: str, out: Path) -> Control:
         except ValueError as error:
             raise UsageError(f"control {name!r} is not JSON: {error}") from None
         return from_json(plain)
-    if path.is_dir() or path.name == RECORD or any(out.glob(f"{name}*/{RECORD}")):
+    runs = [folder.name for folder in out.iterdir()] if out.is_dir() else []
+    if path.is_dir() or path.name == RECORD or any(run.startswith(name) for run in runs):
         return from_json(read_record(find_run(out, name)).config)
     raise UsageError(f"CONTROL is missing behind {name!r}: one of {', '.join(CONTROLS)}")

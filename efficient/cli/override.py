@@ -81,7 +81,10 @@ def control(text: str) -> Any:
     from efficient.controls import CONTROLS
 
     name, settings = _divided(text, CONTROLS)
-    return _set(find_type(CONTROLS, name), settings, f"control {name!r}")
+    kind = find_type(CONTROLS, name)
+    if lacking := [part for part in ("fit", "kind", "library", "title") if not hasattr(kind, part)]:
+        raise ConfigError(f"{name!r} is no control: it has no {lacking[0]}; see docs/controls.md")
+    return _set(kind, settings, f"control {name!r}")
 
 
 def _divided(text: str, table: dict[str, Any]) -> tuple[str, str]:

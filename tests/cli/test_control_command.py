@@ -63,6 +63,9 @@ def test_a_record_can_be_shown(out, run_id, capsys):
     ("words", "code", "said"),
     [
         (["digits"], 2, "CONTROL is missing behind 'digits': one of knn"),
+        (["/gone"], 2, "CONTROL is missing behind '/gone': one of knn"),
+        (["a**b"], 2, "CONTROL is missing behind 'a**b': one of knn"),
+        (["digits", "fractions:Fraction"], 2, "'fractions:Fraction' is no control: it has no fit"),
         (["digits", "frest"], 2, "'frest' is unknown; did you mean 'forest'?"),
         (["digits", "forest:trees=x"], 2, "control 'forest' trees 'x' is not a whole number"),
         (["digits", "forest:trees=0"], 2, "trees 0 is not a number above 0"),
