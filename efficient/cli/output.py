@@ -103,7 +103,7 @@ def table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -
     made = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in columns:
         right = name.startswith(">")
-        made.add_column(name.removeprefix(">"), justify="right" if right else "left")
+        made.add_column(_cell(name.removeprefix(">")), justify="right" if right else "left")
     for row in rows:
         made.add_row(*("" if cell is None else _cell(str(cell)) for cell in row))
     Console(file=out.file, width=WIDEST).print(made)

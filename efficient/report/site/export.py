@@ -25,8 +25,8 @@ from efficient.report.site.legible import legible
 
 #: A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-#: SQL types by those of Python; the first that fits all values of a column.
-_TYPES = ((bool, "BOOLEAN"), (int, "DOUBLE"), (float, "DOUBLE"), (str, "VARCHAR"))
+#: SQL types of columns that hold no numbers; one whose every value is unknown is of numbers.
+_TYPES = {frozenset({bool}): "BOOLEAN", frozenset({str}): "VARCHAR"}
 
 
 def arms(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
@@ -154,5 +154,5 @@ def _harmless(value: Any) -> Any:
 
 
 def _type(values: Iterable[Any]) -> str:
-    kinds = {type(value) for value in values if value is not None}
-    return next((name for kind, name in _TYPES if kinds <= {kind}), "DOUBLE")
+    kinds = frozenset(type(value) for value in values if value is not None)
+    return _TYPES.get(kinds, "DOUBLE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +88,8 @@ def commands(record: Record) -> list[str]:
         if source.commit is None
         else f"git checkout {source.commit} && pip install -e ."
     )
-    return [install, f"efficient train {stem(record.run_id)}.json --out runs"]
+    command = "train" if "variants" in record.config else "control"
+    return [install, f"efficient {command} {stem(record.run_id)}.json --out runs"]
 
 
 def _about(record: Record) -> list[Section]:
@@ -144,7 +146,8 @@ def _scores(record: Record) -> Table | None:
 
 
 def _score(score: Score) -> tuple[str, str, str]:
-    return f"{100 * score.accuracy:.2f} %", f"{score.loss:.5f}", f"{score.units:,}"
+    loss = number.NONE if math.isnan(score.loss) else f"{score.loss:.5f}"
+    return f"{100 * score.accuracy:.2f} %", loss, f"{score.units:,}"
 
 
 def _clocks(record: Record) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html.parser
 import json
+import math
 import re
 import subprocess
 import sys
@@ -53,6 +54,17 @@ class Reader(html.parser.HTMLParser):
 
     def handle_data(self, data):
         self.text.append(data)
+
+
+def test_a_control_is_repeated_by_its_own_command_and_its_missing_loss_is_unknown(tmp_path):
+    forest = record()
+    scores = {"test": dataclasses.replace(forest.scores["test"], loss=math.nan)}
+    config = {"workload": {"name": "digits"}, "model": {"name": "forest"}, "seed": 0}
+    forest = dataclasses.replace(forest, model="forest", config=config, scores=scores)
+    build(Site([forest], compare(rows([forest]), [forest]), "A forest"), tmp_path)
+    text = " ".join(Reader((tmp_path / run_page(forest.run_id)).read_text()).text)
+    assert f"efficient control {stem(forest.run_id)}.json --out runs" in text
+    assert "nan" not in text.split()
 
 
 def pages(folder):
