@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from efficient.compare.column import BY_KEY
 from efficient.compare.comparison import compare as comparisons
 from efficient.compare.decision import decide
 from efficient.compare.equality import Share
-from efficient.compare.folder import Folder, read
+from efficient.compare.folder import Folder, latencies, read
 from efficient.compare.gate import gates
 from efficient.compare.sequential import FIRST, sequential
 from efficient.compare.significance import Test, paired
@@ -25,7 +25,6 @@ from efficient.compare.verdict import INCONCLUSIVE
 from efficient.ledger.codec import to_dict
 from efficient.ledger.place import is_remote
 from efficient.ledger.prediction import below
-from efficient.ledger.record import Record
 from efficient.report.export import as_json
 from efficient.report.scatter import scatter
 from efficient.report.site.build import Site, build
@@ -45,6 +44,7 @@ def compare(arguments: argparse.Namespace) -> int:
     with usage():
         asked = experiment.load(_place(arguments.experiment)).at(arguments.scale)
     asked = fair(asked, arguments)
+    targets = race.targets(arguments, {arm.config.workload.name for arm in asked.arms})
     if arguments.max_seeds < FIRST:
         raise UsageError(f"--max-seeds {arguments.max_seeds} is below {FIRST}, the first look")
     out = Path(arguments.out or Path("runs") / asked.name)
@@ -59,15 +59,15 @@ def compare(arguments: argparse.Namespace) -> int:
     else:
         experiment.run(asked, seeds, out, arguments.data_dir, say, terms)
         found = _finished(asked, seeds, out)
-    test, shares = sequential if arguments.until_decided else paired, taken(found, arguments)
-    folder = Folder(out, tuple(found), tuple(rows(found)), (), {})
-    _publish(folder, out / SITE, asked.title, arguments, test, shares)
+    test = sequential if arguments.until_decided else paired
+    shares = taken(found.rows, arguments)
+    _publish(found, out / SITE, asked.title, arguments, targets, test, shares)
     return 0
 
 
 def _until_decided(
     asked: Experiment, out: Path, terms: Terms, arguments: argparse.Namespace
-) -> list[Record]:
+) -> Folder:
     """A seed of every arm after the other, until each has a verdict or the seeds or the budget end.
 
     With --budgets an arm also waits for its verdicts against the curve. An arm that has fewer seeds
@@ -76,23 +76,24 @@ def _until_decided(
     from efficient import experiment
     from efficient.predict.budget import BudgetError
 
-    found: list[Record] = []
+    found = None
     for seeds in range(FIRST, arguments.max_seeds + 1):
         try:
             terms = experiment.run(asked, seeds, out, arguments.data_dir, _news, terms)
         except BudgetError as error:
-            if not found:
+            if found is None:
                 raise
             warn(f"{error}; the verdicts are of {seeds - 1} seeds")
             break
         found = _finished(asked, seeds, out)
-        made = decide(rows(found), sequential)
-        judged = [*made, *gates(rows(found), sequential)]
+        made = decide(found.rows, sequential)
+        judged = [*made, *gates(found.rows, sequential)]
         open_ = [one for one in judged if one.word == INCONCLUSIVE]
         waiting = {(one.workload, one.arm) for one in open_}
         say(f"after {seeds} seeds: {len(made) - len(waiting)} of {len(made)} arms decided")
         if all(one.seeds < seeds for one in open_):
             break
+    assert found is not None, "--max-seeds is at least the first look"
     return found
 
 
@@ -102,7 +103,7 @@ def _news(line: str) -> None:
         say(line)
 
 
-def _finished(asked: Experiment, seeds: int | None, out: Path) -> list[Record]:
+def _finished(asked: Experiment, seeds: int | None, out: Path) -> Folder:
     """The records of all runs, and of what else belongs on the bill of their arms.
 
     Raises:
@@ -117,7 +118,9 @@ def _finished(asked: Experiment, seeds: int | None, out: Path) -> list[Record]:
             "command again"
         )
     found = [item.record for item in planned if item.record is not None]
-    return [*found, *bills(asked, out, found)]
+    others, complaints = bills(asked, out, found)
+    every, timed = (*found, *others), latencies(out, complaints)
+    return Folder(out, every, tuple(rows(every)), tuple(complaints), timed)
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -125,8 +128,8 @@ def report(arguments: argparse.Namespace) -> int:
     folder = arguments.directory
     if is_remote(folder) and not arguments.out:
         raise UsageError(f"{folder} gets no site; give a folder for it with --out")
-    title = arguments.title or Path(folder).resolve().name
-    _publish(read(folder), Path(arguments.out or Path(folder) / SITE), title, arguments)
+    title, targets = arguments.title or Path(folder).resolve().name, race.targets(arguments)
+    _publish(read(folder), Path(arguments.out or Path(folder) / SITE), title, arguments, targets)
     return 0
 
 
@@ -186,15 +189,17 @@ def _publish(
     out: Path,
     title: str,
     arguments: argparse.Namespace,
+    targets: Mapping[str, float],
     test: Test = paired,
     shares: Sequence[Share] = (),
 ) -> None:
     """The site on disk; tables, plots and verdicts on stdout.
 
-    test: that decides; shares: of the budget that all arms were to have.
+    targets: of --target, by workload; test: that decides; shares: of the budget that all arms were
+    to have.
     """
     made = comparisons(found.rows, found.records, test, below(found.place))
-    reached = reaches(found.records, race.targets(arguments))
+    reached = reaches(found.records, targets)
     site = Site(
         records=found.records,
         comparisons=made,

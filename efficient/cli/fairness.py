@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from efficient.cli.failure import UsageError, usage
 from efficient.compare.equality import Share, shares
-from efficient.compare.summary import rows
+from efficient.compare.summary import Row
 from efficient.ledger.notation import tuned_for
 from efficient.ledger.record import FINISHED, Record
 from efficient.ledger.store import records
@@ -39,8 +39,9 @@ def fair(asked: Experiment, arguments: argparse.Namespace) -> Experiment:
         return experiment.with_trials(asked, arguments.trials) if arguments.trials else asked
 
 
-def bills(asked: Experiment, out: Path, found: Sequence[Record]) -> list[Record]:
-    """Records of the folder that are no model of an arm but belong on its bill.
+def bills(asked: Experiment, out: Path, found: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """Records of the folder that are no model of an arm but belong on its bill, and a line for each
+    file that is unfit and may be one.
 
     Failed attempts under the labels of the experiment and, where it is tuned, all their trials:
     also those that an earlier space or another number of trials left behind.
@@ -48,20 +49,22 @@ def bills(asked: Experiment, out: Path, found: Sequence[Record]) -> list[Record]
     labels = {(arm.config.workload.name, arm.label) for arm in asked.arms}
     tuned = {(arm.config.workload.name, arm.label) for arm in asked.arms if arm.chosen_from}
     known = {record.run_id for record in found}
-    return [
+    there, complaints = records(out) if out.is_dir() else ([], [])
+    others = [
         record
-        for record in (records(out)[0] if out.is_dir() else [])
+        for record in there
         if record.run_id not in known
         and (
             (record.workload, tuned_for(record.arm)) in tuned
             or (record.status != FINISHED and (record.workload, record.arm) in labels)
         )
     ]
+    return others, complaints
 
 
-def taken(found: Sequence[Record], arguments: argparse.Namespace) -> list[Share]:
+def taken(rows: Sequence[Row], arguments: argparse.Namespace) -> list[Share]:
     """What each arm took of the budget of --equal; none without that."""
-    return shares(rows(found), arguments.equal, _lineage(arguments)) if arguments.equal else []
+    return shares(rows, arguments.equal, _lineage(arguments)) if arguments.equal else []
 
 
 def _lineage(arguments: argparse.Namespace) -> str:

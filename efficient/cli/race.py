@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -16,15 +16,20 @@ from efficient.report import race
 from efficient.report.table import show
 
 
-def targets(arguments: argparse.Namespace) -> dict[str, float]:
+def targets(arguments: argparse.Namespace, workloads: Collection[str] = ()) -> dict[str, float]:
     """By workload; under "" that of all others.
 
+    workloads: that there will be, where that is known.
+
     Raises:
-        UsageError: a value is no number.
+        UsageError: a value is no number, or a workload is none of these.
     """
     found = {}
     for text in arguments.target:
         workload, _, value = text.rpartition("=")
+        if workload and workloads and workload not in workloads:
+            there = ", ".join(sorted(workloads))
+            raise UsageError(f"--target {text!r} is of none of the workloads; there are {there}")
         try:
             found[workload] = float(value)
         except ValueError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,15 +52,15 @@ def read(directory: Path | str) -> Folder:
         if len(apart) < 2:
             raise
         note = f"each folder of {folder} is compared by itself, because {error}"
-        latencies = {
+        timed = {
             (f"{name}/{workload}", arm): value
             for name in apart
-            for (workload, arm), value in _latencies(Path(folder, name), complaints)
+            for (workload, arm), value in latencies(Path(folder, name), complaints).items()
         }
         made = [row for group in apart.values() for row in group]
-        return Folder(folder, tuple(found), tuple(made), (note, *complaints), latencies)
-    latencies = {} if is_remote(folder) else dict(_latencies(Path(folder), complaints))
-    return Folder(folder, tuple(found), tuple(made), tuple(complaints), latencies)
+        return Folder(folder, tuple(found), tuple(made), (note, *complaints), timed)
+    timed = {} if is_remote(folder) else latencies(Path(folder), complaints)
+    return Folder(folder, tuple(found), tuple(made), tuple(complaints), timed)
 
 
 def _apart(folder: Path, found: list[Record]) -> dict[str, list[Row]]:
@@ -80,15 +79,18 @@ def _apart(folder: Path, found: list[Record]) -> dict[str, list[Row]]:
     return made
 
 
-def _latencies(folder: Path, complaints: list[str]) -> Iterator[tuple[tuple[str, str], float]]:
+def latencies(folder: Path, complaints: list[str]) -> dict[tuple[str, str], float]:
+    """As `Folder` has them, of every benchmark below a folder; what is unfit joins `complaints`."""
+    found = {}
     for path in sorted(folder.rglob(BENCHMARK)):
         try:
             for made in _benchmarks(path):
                 for latency in made.latencies:
                     if "p50" in latency.quantiles:
-                        yield (made.workload, latency.subject), latency.quantiles["p50"]
+                        found[made.workload, latency.subject] = latency.quantiles["p50"]
         except (RecordError, OSError) as error:
             complaints.append(f"{path}: {error}")
+    return found
 
 
 def _benchmarks(path: Path) -> list[Benchmark]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from fabrication import record
 
+from efficient.compare.folder import Folder
+from efficient.compare.summary import rows
+
 EXPERIMENT = """
 import dataclasses
 
@@ -37,6 +40,24 @@ def test_compare_runs_what_is_missing(command, experiment, tmp_path, monkeypatch
     assert "2 runs, 1 missing, about 1.0 minutes" in text
     again = command("compare", "one_arm", "--seeds", "1")
     assert "finished before" in again.err and "page: " in again.out
+
+
+def test_a_target_is_read_before_anything_is_trained(command, experiment, tmp_path):
+    words = ("compare", experiment, "--out", tmp_path / "runs")
+    for text, said in (("best", "is no quality"), ("mnst=0.9", "there are digits")):
+        refused = command(*words, "--target", text)
+        assert refused.code == 2 and f"--target {text!r}" in refused.err and said in refused.err
+        assert not (tmp_path / "runs").exists()
+
+
+def test_what_may_be_a_bill_and_cannot_be_read_is_said(command, experiment, tmp_path):
+    damaged = tmp_path / "runs" / "digits-trial" / "record.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text('{"arm": "baseline tri')
+    done = command("compare", experiment, "--out", tmp_path / "runs", "--seeds", "1", "--json")
+    assert done.code == 0, done.err
+    (complaint,) = done.document["complaints"]
+    assert "digits-trial" in complaint
 
 
 def test_a_budget_is_for_all_runs_together(command, experiment, tmp_path):
@@ -101,7 +122,9 @@ def test_an_arm_of_fewer_seeds_is_not_waited_for(command, experiment, tmp_path, 
     )
     asked = []
     monkeypatch.setattr("efficient.experiment.run", lambda *words: asked.append(words[1]))
-    monkeypatch.setattr("efficient.cli.compare._finished", lambda *_: [*base, teacher[0]])
+    found = (*base, teacher[0])
+    folder = Folder(tmp_path, found, tuple(rows(found)), (), {})
+    monkeypatch.setattr("efficient.cli.compare._finished", lambda *_: folder)
     words = ("compare", experiment, "--out", tmp_path, "--until-decided", "--json")
     done = command(*words)
     assert done.code == 0, done.err
