@@ -93,11 +93,13 @@ def verdicts() -> Iterator[Line]:
         yield judge(test["test"], "within 3 points of theory", said, test["agrees"])
 
 
-def tested(what: str, asked: str, *arguments: str) -> Callable[[], Iterator[Line]]:
+def tested(
+    what: str, asked: str, *arguments: str, **environment: str
+) -> Callable[[], Iterator[Line]]:
     """A line that a selection of tests proves."""
 
     def run() -> Iterator[Line]:
-        good, summary = pytest(*arguments)
+        good, summary = pytest(*arguments, **environment)
         yield judge(what, asked, summary, good)
 
     return run
@@ -140,7 +142,9 @@ LINES: dict[str, Callable[[], Iterator[Line]]] = {
         "20 kills, resumed bit for bit", "tests pass", "tests/run", "-m", "slow", "-k", "kill"
     ),
     "verdicts": verdicts,
-    "site": tested("the site in a browser", "tests pass", "tests/report/site"),
+    "site": tested(
+        "the site in a browser", "tests pass", "tests/report/site", EFFICIENT_REQUIRE_BROWSER="1"
+    ),
     "entries": tested("hostile entries, one line each", "tests pass", "tests/board"),
     "writers": tested(
         "16 processes append, some killed", "tests pass", "tests/ledger", "-m", "slow"

@@ -87,8 +87,8 @@ def spread(values: list[float]) -> str:
     return f"{statistics.mean(values):.4f}{sd} (n={len(values)})"
 
 
-def pytest(*arguments: str) -> tuple[bool, str]:
+def pytest(*arguments: str, **environment: str) -> tuple[bool, str]:
     """Whether the tests passed, and pytest's own summary."""
-    code, output, _ = call(sys.executable, "-m", "pytest", *arguments)
+    code, output, _ = call(sys.executable, "-m", "pytest", *arguments, **environment)
     lines = [line for line in output.strip().splitlines() if " in " in line] or ["no summary"]
     return code == 0 and " passed" in lines[-1], lines[-1].strip("= ")

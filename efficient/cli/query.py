@@ -83,9 +83,7 @@ def _table(answer: Answer) -> None:
     names = [
         f">{name}" if right else name for name, right in zip(answer.names, numbers, strict=True)
     ]
-    table(
-        console(), [printable(name) for name in names], ([_cell(v) for v in r] for r in answer.rows)
-    )
+    table(console(), names, ([_cell(v) for v in r] for r in answer.rows))
 
 
 def _csv(answer: Answer) -> None:

@@ -114,6 +114,7 @@ def test_what_commands_a_terminal_is_shown_as_its_escape(command, tmp_path):
     write_record(tmp_path, hostile)
     done = command("query", "select arm from runs", tmp_path)
     assert "\\x1b[2J[red]red\\nnext\\u202e" in done.out
+    assert "[/b] x[i]\\x1b" in command("query", 'select 1 as "[/b] x[i]\x1b"', tmp_path).out
     hostile = dataclasses.replace(hostile, run_id="\x1b[2Jid")
     write_record(tmp_path, hostile)
     assert "\\x1b[2Jid" in command("list", "--out", tmp_path).out
