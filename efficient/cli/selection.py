@@ -51,10 +51,8 @@ def load(name: str, out: Path) -> Config:
 
 
 def _of_run(path: Path) -> Config:
-    from efficient.controls import CONTROLS
-
     record = read_record(path)
-    if record.model in CONTROLS:
+    if record.is_control:
         raise ConfigError(
             f"run {record.run_id} is of a control and not of a network; "
             f"`efficient control {record.run_id}` repeats it"

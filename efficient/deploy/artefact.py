@@ -65,6 +65,11 @@ def locate(name: str | Path, root: str | Path) -> Path:
             f"run {record.run_id} is {record.status}, not finished, and has shipped nothing; "
             "train it to its end first"
         )
+    if record.is_control:
+        raise ArtefactError(
+            f"run {record.run_id} is of a control ({record.model}) and has shipped no network; "
+            "give a run of one"
+        )
     return directory / FOLDER
 
 

@@ -179,3 +179,8 @@ class Record:
     files: dict[str, File]
     notes: tuple[str, ...] = ()
     spec: dict[str, Any] | None = None
+
+    @property
+    def is_control(self) -> bool:
+        """Of a model without a network, whose config therefore says nothing of variants."""
+        return "variants" not in self.config

@@ -59,6 +59,14 @@ def test_a_record_can_be_shown(out, run_id, capsys):
     assert 'forest {"trees": 3}' in shown and "trees compare pixels with thresholds" in shown
 
 
+@pytest.mark.parametrize("words", [["export", "--out", "exported"], ["bench"], ["flops"]])
+def test_commands_for_networks_say_what_it_is(words, out, run_id, command):
+    where = "--runs" if words[0] in ("export", "bench") else "--out"
+    done = command(words[0], run_id, where, out, *words[1:])
+    assert done.code != 0 and done.err.count("\n") == 1
+    assert f"run {run_id} is of a control" in done.err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -88,7 +88,7 @@ def commands(record: Record) -> list[str]:
         if source.commit is None
         else f"git checkout {source.commit} && pip install -e ."
     )
-    command = "train" if "variants" in record.config else "control"
+    command = "control" if record.is_control else "train"
     return [install, f"efficient {command} {stem(record.run_id)}.json --out runs"]
 
 
