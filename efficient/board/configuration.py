@@ -60,12 +60,34 @@ def decode(opened: Opened, data_dir: str | None = None) -> dict[str, Decoded]:
     return found
 
 
+def check_names(config: dict[str, Any], own: frozenset[str] = frozenset()) -> None:
+    """Every type is one of the suite's, or a network or variant of these modules of the entry.
+
+    Raises:
+        BoardError: one is neither. Nothing is imported to find out.
+    """
+    parts = [(name, config.get(name)) for name in ("workload", "model")]
+    listed = config.get("variants", [])
+    parts += [("variants", part) for part in (listed if isinstance(listed, list) else [listed])]
+    for table, part in parts:
+        name = part.get("type") if isinstance(part, dict) else None
+        if not isinstance(name, str):
+            raise BoardError(f"config.{table} is no object with a type")
+        module, colon, _ = name.partition(":")
+        brought = bool(colon) and module in own and table != "workload"
+        if not brought and name not in TABLES[table]:
+            raise BoardError(
+                f"config.{table} {quoted(name)} is none of the suite's nor of a file of a code "
+                f"entry, and nothing else is imported: {nearest(name, TABLES[table])}"
+            )
+
+
 def _decode(record: Record, opened: Opened, data_dir: str | None) -> Decoded:
-    _check_names(record.config)
+    check_names(record.config)
     _check_sizes(record.config, record.spec)
     try:
-        config = from_json(record.config)
-        spec = typed(NETWORKS, record.spec, "spec") if record.spec else config.model
+        config = from_json(record.config, own=False)
+        spec = typed(NETWORKS, record.spec, "spec", own=False) if record.spec else config.model
         dataset = load(config.workload.data, data_dir)
         config.workload.check(dataset)
         _check_labels(record, config)
@@ -78,22 +100,6 @@ def _decode(record: Record, opened: Opened, data_dir: str | None) -> Decoded:
     except FAULTS as error:
         raise BoardError(f"its config cannot be: {error}") from None
     return Decoded(record, config, spec, dataset)
-
-
-def _check_names(config: dict[str, Any]) -> None:
-    """Every type is one of the suite's."""
-    parts = [(name, config.get(name)) for name in ("workload", "model")]
-    listed = config.get("variants", [])
-    parts += [("variants", part) for part in (listed if isinstance(listed, list) else [listed])]
-    for table, part in parts:
-        name = part.get("type") if isinstance(part, dict) else None
-        if not isinstance(name, str):
-            raise BoardError(f"config.{table} is no object with a type")
-        if name not in TABLES[table]:
-            raise BoardError(
-                f"config.{table} {quoted(name)} is none of the suite's, and code of an entry is "
-                f"never imported: {nearest(name, TABLES[table])}"
-            )
 
 
 def _check_sizes(config: dict[str, Any], spec: Any) -> None:

@@ -216,14 +216,14 @@ def smuggle(folder: Path) -> None:
     (folder / "checkpoints/0000000002.safetensors").write_bytes(b"y")
 
 
-def module(folder: Path) -> None:
-    """A config that names code, which lies where Python would find it."""
-    Path("mine.py").write_text(MODULE + "class Net: ...\n")
+def module(change: Callable[[Entry, str], object]) -> Callable[[Path], None]:
+    """Records that name code, which lies where Python would find it."""
 
-    def change(record: Entry) -> None:
-        record["config"]["model"]["type"] = record["model"] = "mine:Net"
+    def build(folder: Path) -> None:
+        Path("mine.py").write_text(MODULE + "class Net: ...\n")
+        in_records(lambda record: change(record, "mine:Net"))(folder)
 
-    in_records(change)(folder)
+    return build
 
 
 def swapped(folder: Path) -> None:
@@ -441,7 +441,21 @@ CORPUS: dict[str, Hostile] = {
         in_entry(lambda e: e.update(track="gpu")), "is none of gpu"
     ),
     # -- config and data -------------------------------------------------------------------------
-    "module:attribute in the config": Hostile(module, "is none of the suite's", COUNTED),
+    "module:attribute in the config": Hostile(
+        module(lambda r, name: r["config"]["model"].update(type=name)),
+        "is none of the suite's",
+        COUNTED,
+    ),
+    "module:attribute in the sizes at the end": Hostile(
+        module(lambda r, name: r.update(spec={"type": name})),
+        "'mine:Net' is none of the suite's",
+        COUNTED,
+    ),
+    "type that is a list": Hostile(
+        in_records(lambda r: r["config"]["model"].update(type=["mlp"])),
+        "is no object with a type",
+        COUNTED,
+    ),
     "config that is not the runs'": Hostile(
         in_entry(lambda e: e["config"].update(batch_size=1)), "has config.batch_size"
     ),

@@ -77,5 +77,23 @@ def test_the_command_says_it_in_one_line(name, attacked, capsys):
     assert contents(board) == before and not Path(CANARY).exists()
 
 
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("model", ["mine:Net"]),
+        ("model", "other:Net"),
+        ("workload", "mine:Images"),
+        ("variants", "mine"),
+    ],
+)
+def test_a_code_entry_names_its_own_files_and_no_others(part, name):
+    own = {"type": "mine:Net"}
+    config = {"workload": {"type": "images"}, "model": own, "variants": [own]}
+    configuration.check_names(config, own=frozenset({"mine"}))
+    config[part] = [{"type": name}] if part == "variants" else {"type": name}
+    with pytest.raises(BoardError, match=rf"config\.{part}"):
+        configuration.check_names(config, own=frozenset({"mine"}))
+
+
 def test_the_good_entry_is_refused_by_nobody(attacked):
     assert refusal(*attacked) == ("", "nobody refused it")
