@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from statistics import stdev
 from typing import Any
@@ -96,13 +97,12 @@ def ranking(places: Iterable[Place], target: str, track: str, rules: Rules) -> l
     """The entries of a track by its cost, the ranked first; equals share a rank."""
     here = [p for p in places if (p.opened.entry.target, p.opened.entry.track) == (target, track)]
     column = rules.tracks[track]
-    ordered = sorted((p for p in here if not p.why), key=lambda p: _cost(p, column) or 0.0)
-    ranked: list[Place] = []
-    for place in ordered:
-        above = ranked[-1] if ranked else None
-        equal = above is not None and _cost(above, column) == _cost(place, column)
-        rank = above.rank if above and equal else len(ranked) + 1
-        ranked.append(Place(place.opened, place.verification, place.reruns, "", rank))
+    known = [(value, p) for p in here if not p.why and (value := _cost(p, column)) is not None]
+    ranks: dict[float, int] = {}
+    ranked = []
+    for value, place in sorted(known, key=itemgetter(0)):
+        rank = ranks.setdefault(value, len(ranked) + 1)
+        ranked.append(replace(place, rank=rank))
     return ranked + [p for p in here if p.why]
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from efficient.board.claim import agrees
+from efficient.board.claim import agrees, cost
 from efficient.board.entry import ARTEFACTS, Opened
 from efficient.board.error import BoardError
 from efficient.board.judgement import judge
 from efficient.board.plausibility import check as check_plausible
-from efficient.board.rules import CODE, Rules
+from efficient.board.rules import CODE, FULL, Rules
 from efficient.ledger.codec import RecordError, from_dict
 from efficient.ledger.record import Source
 from efficient.ledger.source import source
@@ -106,6 +106,7 @@ def inspect(opened: Opened, rules: Rules) -> Verification:
         found = judge(opened, rules)
         if not agrees(opened.entry.claim, found):
             raise BoardError("its claim is not what its records come to")
+        _check_ranked(opened, rules)
         _check_artefacts(opened)
     except BoardError as error:
         raise BoardError(f"{where}: {error}") from None
@@ -236,6 +237,15 @@ def recall(board: Path, entry: str, seal: str) -> Verification | None:
 
 def _has_artefacts(opened: Opened) -> bool:
     return any(name.startswith(f"{ARTEFACTS}/") for name in opened.entry.files)
+
+
+def _check_ranked(opened: Opened, rules: Rules) -> None:
+    """The claim names the cost that its track ranks by: what is left out would rank first."""
+    entry, track = opened.entry, rules.tracks[opened.entry.track]
+    if not entry.challenges and cost(entry.claim, track.ranked_by, track.lineage == FULL) is None:
+        raise BoardError(
+            f"its claim leaves out {track.ranked_by}, by which the track ranks; submit it again"
+        )
 
 
 def _check_artefacts(opened: Opened) -> None:

@@ -375,6 +375,10 @@ CORPUS: dict[str, Hostile] = {
     "claim that is not the records'": Hostile(
         in_entry(lambda e: e["claim"]["costs"].update(flops_executed=1.0)), "its claim is not"
     ),
+    "cost that is ranked left out": Hostile(
+        in_entry(lambda e: e["claim"]["costs"].pop("flops_executed")),
+        "leaves out flops_executed",
+    ),
     "1e308 FLOPs": Hostile(
         in_records(lambda r: r["cost"].update(flops_model=1e308)), "expected int, found 1e+308"
     ),
