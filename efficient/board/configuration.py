@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from efficient.board.entry import RUN, Opened
-from efficient.board.error import BoardError, quoted
+from efficient.board.error import FAULTS, BoardError, quoted
 from efficient.config import TABLES, Config, from_json, nearest, type_name, typed, untyped
 from efficient.data import DataError, Dataset, load
 from efficient.ledger.record import Record
@@ -24,8 +24,6 @@ from efficient.variants import VARIANTS
 MOST_SIZE, MOST_DEPTH, MOST_LIST, MOST_NUMBER = 65_536, 1_300, 1_024, 10**9
 #: Variants do so many rounds, updates or batches at most.
 MOST_REPEATS = 100_000
-#: What the suite's own code raises of settings that do not fit; of a stranger's, none is a bug.
-FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from efficient.board.claim import agrees, cost
 from efficient.board.entry import ARTEFACTS, Opened
-from efficient.board.error import BoardError
+from efficient.board.error import BoardError, refusing
 from efficient.board.judgement import judge
 from efficient.board.plausibility import check as check_plausible
 from efficient.board.rules import CODE, FULL, Rules
@@ -99,8 +99,7 @@ def inspect(opened: Opened, rules: Rules) -> Verification:
     Raises:
         BoardError: the first fault.
     """
-    where = f"entry {opened.entry.id}"
-    try:
+    with refusing(f"entry {opened.entry.id}"):
         for record in opened.records.values():
             check_plausible(record)
         found = judge(opened, rules)
@@ -108,8 +107,6 @@ def inspect(opened: Opened, rules: Rules) -> Verification:
             raise BoardError("its claim is not what its records come to")
         _check_ranked(opened, rules)
         _check_artefacts(opened)
-    except BoardError as error:
-        raise BoardError(f"{where}: {error}") from None
     return Verification(SCHEMA, opened.entry.id, opened.entry.seal, rules.version, ())
 
 

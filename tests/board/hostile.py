@@ -379,6 +379,26 @@ CORPUS: dict[str, Hostile] = {
         in_entry(lambda e: e["claim"]["costs"].pop("flops_executed")),
         "leaves out flops_executed",
     ),
+    "machine without cores": Hostile(
+        in_records(lambda r: r["machine"].update(cores=0)), "of '0' cores"
+    ),
+    "machine without devices": Hostile(
+        in_records(lambda r: r["machine"].update(devices=0, platform="cuda", device_kind="H100")),
+        "of '0' devices",
+    ),
+    "machine of countless cores": Hostile(
+        in_records(lambda r: r["machine"].update(cores=10**400)), "cores is none"
+    ),
+    "10^400 FLOPs": Hostile(
+        in_records(lambda r: r["cost"].update(flops_model=10**400)), "more than any run"
+    ),
+    "10^400 FLOPs of a process": Hostile(
+        in_records(lambda r: r["cost"]["processes"][0].update(flops_executed=10**400)),
+        "do not come to flops_executed",
+    ),
+    "loss beyond a sum": Hostile(
+        in_records(lambda r: r["scores"]["test"].update(loss=1e308)), "has loss 1e+308"
+    ),
     "1e308 FLOPs": Hostile(
         in_records(lambda r: r["cost"].update(flops_model=1e308)), "expected int, found 1e+308"
     ),

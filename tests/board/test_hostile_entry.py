@@ -10,7 +10,7 @@ from hostile import CANARY, CORPUS, COUNTED, SCORED, STATIC
 
 from efficient.board import configuration, recount, rescoring
 from efficient.board.entry import open_entry
-from efficient.board.error import BoardError
+from efficient.board.error import BoardError, refusing
 from efficient.board.rules import read
 from efficient.board.verification import inspect
 from efficient.cli import main
@@ -75,6 +75,14 @@ def test_the_command_says_it_in_one_line(name, attacked, capsys):
     faults = [line for line in said.err.splitlines() if line.startswith("efficient: error: ")]
     assert len(faults) == 1 and CORPUS[name].words in faults[0]
     assert contents(board) == before and not Path(CANARY).exists()
+
+
+def test_what_no_check_foresaw_is_one_line_as_well():
+    line = r"^entry x: its numbers cannot be: too large$"
+    with pytest.raises(BoardError, match=line), refusing("entry x"):
+        raise OverflowError("too large")
+    with pytest.raises(BoardError, match=r"^entry x: as it was$"), refusing("entry x"):
+        raise BoardError("as it was")
 
 
 @pytest.mark.parametrize(
