@@ -16,6 +16,7 @@ from founding import RULES, make_board
 
 from efficient.board import rules as rule
 from efficient.board.challenge import AGREES, BELOW, challenge, verdict
+from efficient.board.challenge import inspect as inspect_rerun
 from efficient.board.claim import agrees, claim, clears
 from efficient.board.entry import open_entry
 from efficient.board.error import BoardError
@@ -206,6 +207,9 @@ def test_a_challenge_stays_beside_the_entry(board, entry, runs, trained, tmp_pat
     )
     assert made.folder.parent == board / "challenges" / opened.entry.id
     assert found.word == AGREES and found.runs == 3
+    one_of_its_own = [*others[:2], replace(others[2], params_digest=runs[2].params_digest)]
+    with pytest.raises(BoardError, match=f"run {others[2].run_id} has the very weights"):
+        challenge(board, rules, opened, one_of_its_own, others, trained.out, Statement("", "", "x"))
     worse = replace(made.entry.claim, qualities=tuple(q - 0.9 for q in made.entry.claim.qualities))
     lower = replace(made, entry=replace(made.entry, claim=worse))
     assert verdict(opened, lower, rules.targets["digits"]).word == BELOW
@@ -216,6 +220,28 @@ def test_a_challenge_stays_beside_the_entry(board, entry, runs, trained, tmp_pat
     other = replace(others[0], config=others[0].config | {"batch_size": 16})
     with pytest.raises(BoardError, match=r"config\.batch_size"):
         challenge(board, rules, opened, [other], [other], trained.out, Statement("", "", "Other"))
+
+
+def test_a_rerun_that_is_none_is_refused_by_whoever_reads_it(board, entry, runs, trained):
+    rules, opened = rule.read(board), open_entry(entry)
+    others = [replace(r, run_id=f"{r.run_id}x", params_digest=f"{r.seed:064}") for r in runs]
+    made, found = challenge(
+        board, rules, opened, others, others, trained.out, Statement("", "", "Rerun")
+    )
+    assert inspect_rerun(opened, made, rules) == found
+    first = others[0].run_id
+    own = replace(made.records[first], params_digest=runs[0].params_digest)
+    idle = replace(own, machine=replace(own.machine, cores=0))
+    forged = replace(made.entry.claim, qualities=(1.0, 1.0, 1.0))
+    for other, line in (
+        (replace(made, records=made.records | {first: own}), "has the very weights"),
+        (replace(made, records=made.records | {first: idle}), "machine of '0' cores"),
+        (replace(made, entry=replace(made.entry, challenges="x")), "rerun of another entry"),
+        (replace(made, entry=replace(made.entry, config={})), "its config is not the entry's"),
+        (replace(made, entry=replace(made.entry, claim=forged)), "its claim is not"),
+    ):
+        with pytest.raises(BoardError, match=line):
+            inspect_rerun(opened, other, rules)
 
 
 def test_old_entries_wait_for_new_rules(board, entry):
