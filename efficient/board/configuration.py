@@ -6,18 +6,18 @@ Numbers are bounded first, since a network of a billion blocks is built before i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from efficient.board.entry import RUN, Opened
+from efficient.board.entry import Opened
 from efficient.board.error import FAULTS, BoardError, quoted
 from efficient.config import TABLES, Config, from_json, nearest, type_name, typed, untyped
 from efficient.data import DataError, Dataset, load
 from efficient.ledger.record import Record
 from efficient.models.network import NETWORKS
 from efficient.models.signature import Signature
+from efficient.run.parent import needed
 from efficient.variants import VARIANTS
 
 #: Largest size of a network, longest stack of blocks, most entries of a list, any other number.
@@ -147,13 +147,15 @@ def _check_labels(record: Record, config: Config) -> None:
 
 
 def _check_parents(record: Record, config: Config, opened: Opened) -> None:
-    """A run that another one names is one of the entry's own, never a path."""
-    named = [run for variant in config.variants for _, run in variant.parents()]
-    named += [run for run in (config.start, config.reference) if run]
-    known = {parent.run_id for parent in record.parents}
-    for run in named:
-        if not re.fullmatch(RUN, run) or run not in known:
-            raise BoardError(f"config names {quoted(run)}, which is no parent in its record")
+    """Its parents are those that its config needs, by id and never by path, each as what it was.
+
+    A teacher that is called a reference, or left out, would be charged to nobody.
+    """
+    wanted, told = set(needed(config)), {(parent.role, parent.run_id) for parent in record.parents}
+    for role, run in sorted(wanted - told):
+        raise BoardError(f"config needs {role} {quoted(run)}, of which its record does not tell")
+    for role, run in sorted(told - wanted):
+        raise BoardError(f"record tells of {role} {quoted(run)}, which its config does not need")
     for parent in record.parents:
         held = opened.records.get(parent.run_id)
         if held is not None and held.request != parent.request:

@@ -253,6 +253,16 @@ def few(folder: Path) -> None:
     seal(folder)
 
 
+def needs(*parents: Entry, **config: Any) -> Callable[[Path], None]:
+    """Records that say what they needed, beside what their config says."""
+
+    def change(record: Entry) -> None:
+        record["parents"] = [{"role": "start", "request": "0" * 64} | each for each in parents]
+        record["config"].update(config)
+
+    return in_records(change)
+
+
 def set_score(accuracy: float) -> Callable[[Entry], None]:
     def change(record: Entry) -> None:
         record["scores"]["artefact"]["accuracy"] = accuracy - 0.001 * record["seed"]
@@ -276,7 +286,7 @@ CORPUS: dict[str, Hostile] = {
         in_records(lambda r: r.update(run_id="../../" + r["run_id"])), "has no record"
     ),
     "absolute path in the config": Hostile(
-        in_records(lambda r: r["config"].update(start="/etc")), "names '/etc'", COUNTED
+        in_records(lambda r: r["config"].update(start="/etc")), "needs start '/etc'", COUNTED
     ),
     "symlink": Hostile(link, "is a link"),
     "folder that is a link": Hostile(link_folder, "is a link"),
@@ -485,6 +495,24 @@ CORPUS: dict[str, Hostile] = {
     ),
     "network of a billion units": Hostile(
         in_records(lambda r: r["config"]["model"].update(hidden=[10**9])), "is above", COUNTED
+    ),
+    "teacher that is called a reference": Hostile(
+        needs({"role": "reference", "run_id": "digits-a"}, start="digits-a"),
+        "needs start 'digits-a'",
+        COUNTED,
+    ),
+    "run that was needed and is not told of": Hostile(
+        needs(start="digits-a"), "needs start 'digits-a'", COUNTED
+    ),
+    "run that was not needed": Hostile(
+        needs({"run_id": "digits-a"}), "tells of start 'digits-a'", COUNTED
+    ),
+    "role that is none": Hostile(
+        needs({"role": "a" * 4000, "run_id": "a"}), "its parent has the role 'aaaa"
+    ),
+    "path as a parent": Hostile(needs({"run_id": "/etc/passwd"}), "its parent '/etc/passwd' is"),
+    "parents without number": Hostile(
+        needs(*({"run_id": f"a{number}"} for number in range(300))), "has 300 parents"
     ),
     "other data": Hostile(
         in_records(lambda r: r["data"].update(fingerprint="00" * 32)), "data.fingerprint", COUNTED
