@@ -11,6 +11,7 @@ The seal finds damage and careless changes; it is no signature.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,6 +145,7 @@ def open_entry(folder: Path) -> Opened:
         _check_files(folder, entry, sizes)
         found = {r.run_id: r for r in read_records(folder / RECORDS, sizes[RECORDS])}
         _check_runs(entry, found)
+        _check_claim(entry)
     except BoardError as error:
         raise BoardError(f"entry {quoted(folder.name, 60)}: {error}") from None
     return Opened(folder, entry, found)
@@ -215,6 +217,8 @@ def _check_files(folder: Path, entry: Entry, sizes: dict[str, int]) -> None:
 
 
 def _check_runs(entry: Entry, found: dict[str, Record]) -> None:
+    if not entry.runs:
+        raise BoardError("no run is claimed; submit it again")
     for run_id in (*entry.runs, *found):
         if not re.fullmatch(RUN_ID, run_id) or run_id not in found:
             raise BoardError(f"run {quoted(run_id)} has no record in {RECORDS}")
@@ -229,6 +233,20 @@ def _check_runs(entry: Entry, found: dict[str, Record]) -> None:
     for segment in entry.segments:
         if segment.file not in entry.files or segment.run_id not in entry.runs:
             raise BoardError(f"segment {quoted(segment.file)} is of no file or run of the entry")
+
+
+def _check_claim(entry: Entry) -> None:
+    """A quality for each run, and numbers wherever a number is claimed."""
+    claim = entry.claim
+    if len(claim.qualities) != len(entry.runs):
+        raise BoardError(f"{len(claim.qualities)} qualities of {len(entry.runs)} runs are claimed")
+    said = {"quality": claim.quality, "p": 0.0 if claim.p is None else claim.p}
+    said |= {f"qualities[{i}]": value for i, value in enumerate(claim.qualities)}
+    for part, costs in (("costs", claim.costs), ("lineage", claim.lineage)):
+        said |= {f"{part}.{name}": value for name, value in costs.items()}
+    for name, value in said.items():
+        if not math.isfinite(value):
+            raise BoardError(f"{quoted(f'claim.{name}')} is no number; leave out what is unknown")
 
 
 def _check_parents(record: Record) -> None:

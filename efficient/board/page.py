@@ -23,7 +23,7 @@ from efficient.board.error import BoardError, quoted
 from efficient.board.foundation import text
 from efficient.board.rules import FULL, Rules, Target, Track
 from efficient.board.submission import challenges, entries
-from efficient.board.verification import RETIMED, UNVERIFIED, Verification, inspect, recall
+from efficient.board.verification import UNVERIFIED, Verification, inspect, recall
 from efficient.compare.column import BY_KEY
 from efficient.compare.summary import describe
 from efficient.ledger.store import write_text
@@ -44,7 +44,10 @@ class Rerun:
 
 @dataclass(frozen=True)
 class Place:
-    """An entry where it stands. rank: None where it is not ranked, and `why` says so."""
+    """An entry where it stands. rank: None where it is not ranked, and `why` says so.
+
+    reruns: of one that is ranked; the others' numbers are not shown, so nothing stands beside them.
+    """
 
     opened: Opened
     verification: Verification | None
@@ -55,11 +58,6 @@ class Place:
     @property
     def tier(self) -> str:
         return self.verification.tier if self.verification else UNVERIFIED
-
-    @property
-    def retimed(self) -> str:
-        steps = self.verification.steps if self.verification else ()
-        return next((step.found for step in steps if step.tier == RETIMED), "")
 
 
 def build(board: Path, rules: Rules, out: Path) -> tuple[Path, list[str]]:
@@ -85,9 +83,9 @@ def standings(board: Path, rules: Rules) -> tuple[list[Place], list[str]]:
             opened = open_entry(folder)
             rules.place(opened.entry.target, opened.entry.track)
             made = recall(board, opened.entry.id, opened.entry.seal)
-            places.append(
-                Place(opened, made, _reruns(board, opened, rules), _why(opened, made, rules))
-            )
+            why = _why(opened, made, rules)
+            reruns = () if why else _reruns(board, opened, rules)
+            places.append(Place(opened, made, reruns, why))
         except BoardError as error:
             faults.append(str(error))
     return places, faults
@@ -156,8 +154,12 @@ def _index(places: list[Place], rules: Rules, faults: list[str]) -> dict[str, An
 
 
 def _entry(place: Place, rules: Rules) -> dict[str, Any]:
+    """What its page shows; of an entry that is not ranked nobody has checked the numbers."""
     entry = place.opened.entry
     claim, target = entry.claim, rules.targets[entry.target]
+    facts = {"title": entry.name, "place": place, "entry": entry, "goal": _goal(target)}
+    if place.why:
+        return facts
     costs = [
         (column.title, number.quantity(claim.costs[key], column.unit), column.meaning)
         for key, column in BY_KEY.items()
@@ -169,8 +171,7 @@ def _entry(place: Place, rules: Rules) -> dict[str, Any]:
          describe(run.machine), run.finished_utc)
         for run, value in zip(place.opened.runs, claim.qualities, strict=True)
     ]  # fmt: skip
-    return {
-        "title": entry.name, "place": place, "entry": entry, "goal": _goal(target),
+    return facts | {
         "quality": _mean(claim.qualities, target), "costs": costs, "unknown": unknown,
         "runs": runs, "config": _lines(entry.config),
         "reruns": [_rerun(rerun, target) for rerun in place.reruns],
@@ -179,9 +180,10 @@ def _entry(place: Place, rules: Rules) -> dict[str, Any]:
 
 def _row(place: Place, track: Track, target: Target) -> dict[str, Any]:
     entry = place.opened.entry
-    return {
-        "place": place,
-        "entry": entry,
+    facts = {"place": place, "entry": entry}
+    if place.why:
+        return facts
+    return facts | {
         "quality": _mean(entry.claim.qualities, target),
         "cost": _shown(_cost(place, track), track.ranked_by),
         "others": [_shown(entry.claim.costs.get(key), key) for key in _beside(track)],
@@ -207,8 +209,9 @@ def quality(value: float, target: Target) -> str:
 
 
 def _mean(values: tuple[float, ...], target: Target) -> str:
+    """Of what is ranked, which has two values or more: of one no spread is known."""
     mean = quality(sum(values) / len(values), target)
-    spread = stdev(values) if len(values) > 1 else 0.0
+    spread = stdev(values)
     shown = f"{100 * spread:.2f}" if target.quality == "accuracy" else f"{spread:.4f}"
     return f"{mean} ± {shown} (n = {len(values)})"
 

@@ -385,6 +385,27 @@ CORPUS: dict[str, Hostile] = {
     "claim that is not the records'": Hostile(
         in_entry(lambda e: e["claim"]["costs"].update(flops_executed=1.0)), "its claim is not"
     ),
+    "claim of no quality": Hostile(
+        in_entry(lambda e: e["claim"].update(qualities=[])), "0 qualities of 3 runs"
+    ),
+    "claim of more runs than there are": Hostile(
+        in_entry(lambda e: e["claim"]["qualities"].append(1.0)), "4 qualities of 3 runs"
+    ),
+    "claim of no runs": Hostile(
+        in_entry(lambda e: (e.update(runs=[]), e["claim"].update(qualities=[]))),
+        "no run is claimed",
+    ),
+    "cost that is no number": Hostile(
+        in_entry(lambda e: e["claim"]["costs"].update(train_s=None)), "'claim.costs.train_s' is no"
+    ),
+    "quality that is no number": Hostile(
+        in_entry(lambda e: (e.update(rules=1), e["claim"].update(quality=None))),
+        "'claim.quality' is no",
+    ),
+    "numbers that wait for a rescore": Hostile(
+        in_entry(lambda e: (e.update(rules=1), e["claim"]["qualities"].__setitem__(0, 1e308))),
+        "its claim is not",
+    ),
     "cost that is ranked left out": Hostile(
         in_entry(lambda e: e["claim"]["costs"].pop("flops_executed")),
         "leaves out flops_executed",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import shutil
 from pathlib import Path
 
 import pytest
-from hostile import CANARY, CORPUS, COUNTED, SCORED, STATIC
+from hostile import CANARY, CORPUS, COUNTED, SCORED, STATIC, in_entry
 
 from efficient.board import configuration, recount, rescoring
 from efficient.board.entry import open_entry
 from efficient.board.error import BoardError, refusing
+from efficient.board.page import build
 from efficient.board.rules import read
 from efficient.board.verification import inspect
 from efficient.cli import main
@@ -60,6 +62,23 @@ def test_is_refused_in_one_line(name, attacked):
     assert line.isprintable() and len(line) <= 300
     assert contents(board) == before
     assert not Path(CANARY).exists()
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_the_page_is_built_around_it(name, attacked, tmp_path):
+    board, folder = attacked
+    good = folder.with_name("good")
+    shutil.copytree(folder, good)
+    in_entry(lambda entry: entry.update(id="good", name="The good one"))(good)
+    CORPUS[name].build(folder)
+    before = contents(board)
+    page, _ = build(board, read(board), tmp_path / "site")
+    shown = html.unescape(page.read_text())
+    assert "The good one" in shown
+    refused = CORPUS[name].tier == STATIC
+    assert not refused or CORPUS[name].words in shown or "waits for rescore" in shown
+    assert shown.count("(n = ") == (1 if refused else 2), "of a refused entry no number is shown"
+    assert contents(board) == before and not Path(CANARY).exists()
 
 
 @pytest.mark.parametrize(
