@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from fabrication import record
 from founding import RULES, make_board
+from hostile import in_entry
 
 from efficient.board import rules as rule
 from efficient.board.challenge import AGREES, BELOW, challenge, verdict
@@ -149,7 +150,7 @@ def test_runs_are_named_by_id_or_arm(runs, trained):
         choose(["basline"], trained.out, "digits")
 
 
-def test_artefacts_that_lie_elsewhere_need_a_copy(runs, trained, tmp_path):
+def test_artefacts_that_lie_elsewhere_need_a_copy(runs, trained, tmp_path, capsys):
     from efficient.board import configuration, recount, rescoring
 
     board = make_board(tmp_path / "board")
@@ -158,6 +159,9 @@ def test_artefacts_that_lie_elsewhere_need_a_copy(runs, trained, tmp_path):
     opened = open_entry(made.folder)
     assert not (made.folder / "artefacts").exists()
     assert len(opened.entry.elsewhere) == 6
+    assert main(["leaderboard", "verify", str(made.folder), "--no-write"]) == 0
+    said = capsys.readouterr().out
+    assert "self-reported" in said and "give --fetch, or --artefacts" in said
     decoded = configuration.decode(opened)
     counted = recount.check(decoded)
     with pytest.raises(BoardError, match="give --fetch, or --artefacts"):
@@ -242,6 +246,39 @@ def test_a_rerun_that_is_none_is_refused_by_whoever_reads_it(board, entry, runs,
     ):
         with pytest.raises(BoardError, match=line):
             inspect_rerun(opened, other, rules)
+
+
+def test_a_rerun_is_verified_beside_its_entry(board, entry, runs, trained, tmp_path, capsys):
+    """Whatever it is called, it takes nothing from what is known of the entry."""
+    rules, opened = rule.read(board), open_entry(entry)
+    assert main(["leaderboard", "verify", str(entry)]) == 0
+    others = [replace(r, run_id=f"{r.run_id}x", params_digest=f"{r.seed:064}") for r in runs]
+    made, _ = challenge(
+        board, rules, opened, others, others, tmp_path / "none", Statement("", "", "Rerun")
+    )
+    namesake = made.folder.rename(made.folder.with_name(entry.name))
+    in_entry(lambda e: e.update(id=entry.name))(namesake)
+    capsys.readouterr()
+    assert main(["leaderboard", "verify", str(namesake)]) == 0
+    assert f"  as a rerun of {entry.name}: agrees, mean " in capsys.readouterr().out
+    known = recall(board, opened.entry.id, opened.entry.seal)
+    assert known is not None and known.tier == RESCORED
+    path = board / "verifications" / "challenges" / entry.name / f"{entry.name}.json"
+    assert json.loads(path.read_text())["challenges"] == entry.name
+    shutil.rmtree(entry)
+    assert main(["leaderboard", "verify", str(namesake)]) == 1
+    assert "no entry here" in capsys.readouterr().err
+
+
+def test_a_damaged_verification_is_written_anew(board, entry, capsys):
+    assert main(["leaderboard", "verify", str(entry)]) == 0
+    path = board / "verifications" / f"{entry.name}.json"
+    path.write_text("{")
+    opened = open_entry(entry)
+    with pytest.raises(BoardError, match="verify the entry again"):
+        recall(board, opened.entry.id, opened.entry.seal)
+    assert main(["leaderboard", "verify", str(entry)]) == 0
+    assert recall(board, opened.entry.id, opened.entry.seal) is not None
 
 
 def test_old_entries_wait_for_new_rules(board, entry):
