@@ -134,6 +134,7 @@ def open_entry(folder: Path) -> Opened:
     """
     if folder.is_symlink():
         raise BoardError(f"entry {quoted(folder.name)} is a link; put the folder itself there")
+    folder = folder.resolve()  # `.` has neither a name nor a place among the others
     try:
         sizes = listing(folder, EXPECTED)
         for name in (ENTRY, RECORDS):

@@ -270,6 +270,17 @@ def test_a_rerun_is_verified_beside_its_entry(board, entry, runs, trained, tmp_p
     assert "no entry here" in capsys.readouterr().err
 
 
+def test_an_entry_is_where_it_is_however_it_is_named(entry, tmp_path, monkeypatch):
+    place = entry.parents[1] / "challenges" / "another" / entry.name
+    shutil.copytree(entry, place)
+    monkeypatch.chdir(entry)
+    assert open_entry(Path()) == open_entry(entry) == open_entry(Path("..", entry.name))
+    monkeypatch.chdir(place)
+    for name in (Path(), Path("..", entry.name), place):
+        with pytest.raises(BoardError, match="a rerun of nothing and lies in challenges/another"):
+            open_entry(name)
+
+
 def test_a_damaged_verification_is_written_anew(board, entry, capsys):
     assert main(["leaderboard", "verify", str(entry)]) == 0
     path = board / "verifications" / f"{entry.name}.json"
