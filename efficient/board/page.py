@@ -28,6 +28,7 @@ from efficient.compare.column import BY_KEY
 from efficient.compare.summary import describe
 from efficient.ledger.store import write_text
 from efficient.report import number
+from efficient.report.site.template import render
 
 #: Columns that are shown beside the one that ranks.
 SHOWN = ("flops_executed", "train_s", "energy_j", "stored_bytes", "params_total")
@@ -67,10 +68,16 @@ def build(board: Path, rules: Rules, out: Path) -> tuple[Path, list[str]]:
         StoreError: a file cannot be written.
     """
     places, faults = standings(board, rules)
-    shared = {"rules": rules, "style": text("board.css"), "policy": _policy(text("board.css"))}
-    write_text(out / "index.html", _render("index.html", shared | _index(places, rules, faults)))
+    style = text("board.css")
+    shared = {
+        "package": "efficient.board",
+        "rules": rules,
+        "style": style,
+        "policy": _policy(style),
+    }
+    write_text(out / "index.html", render("index.html", **shared, **_index(places, rules, faults)))
     for place in places:
-        page = _render("entry.html", shared | _entry(place, rules))
+        page = render("entry.html", **shared, **_entry(place, rules))
         write_text(out / "entries" / f"{place.opened.entry.id}.html", page)
     return out / "index.html", faults
 
@@ -247,14 +254,3 @@ def _policy(style: str) -> str:
     """Nothing may be loaded, and of styles only this one counts."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-
-
-def _render(template: str, values: dict[str, Any]) -> str:
-    import jinja2
-
-    loader = jinja2.PackageLoader("efficient.board")
-    strict = jinja2.StrictUndefined
-    made = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=strict, trim_blocks=True, lstrip_blocks=True
-    )
-    return made.get_template(template).render(values)
