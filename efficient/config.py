@@ -171,27 +171,24 @@ def type_name(table: dict[str, type], value: Any) -> str:
     return known[0] if known else f"{kind.__module__}:{kind.__qualname__}"
 
 
-def find_type(table: dict[str, type], name: str) -> Any:
+def find_type(table: dict[str, type], name: str, own: bool = True) -> Any:
     """A type from its table, or a user's own `module:attribute`.
+
+    own: False where a stranger wrote the name, for which nothing may be imported.
 
     Raises:
         ConfigError: neither; the nearest name is suggested.
     """
     if name in table:
         return table[name]
+    if not own:
+        raise ConfigError(f"{name!r} is none of the suite's; {nearest(name, table)}")
     if ":" in name:
         module, _, attribute = name.partition(":")
         try:
             search_here()
             found = getattr(importlib.import_module(module), attribute)
-        except (
-            ImportError,
-            AttributeError,
-            SyntaxError,
-            NameError,
-            TypeError,
-            ValueError,
-        ) as error:
+        except LOADING as error:
             raise ConfigError(f"{name!r} cannot be loaded: {error}") from None
         if not isinstance(found, type):
             raise ConfigError(f"{name!r} is no class; give the name of a frozen dataclass")
@@ -225,8 +222,8 @@ def untyped(table: dict[str, type], value: Any) -> dict[str, Any]:
     return {"type": type_name(table, value), **to_dict(value)}
 
 
-def from_json(plain: dict[str, Any]) -> Config:
-    """The config of a record or of an experiment.
+def from_json(plain: dict[str, Any], own: bool = True) -> Config:
+    """The config of a record or of an experiment. own: as in `find_type`.
 
     Raises:
         ConfigError, RecordError: a name is unknown or a value of the wrong type.
@@ -237,20 +234,21 @@ def from_json(plain: dict[str, Any]) -> Config:
     if missing := {"workload", "model"} - set(values):
         raise ConfigError(f"config lacks {sorted(missing)[0]!r}")
     for name in ("workload", "model"):
-        values[name] = typed(TABLES[name], values[name], f"config.{name}")
+        values[name] = typed(TABLES[name], values[name], f"config.{name}", own)
     listed = values.pop("variants", [])
     if not isinstance(listed, list):
         raise ConfigError("config.variants must be a list")
-    variants = tuple(typed(VARIANTS, v, f"config.variants[{i}]") for i, v in enumerate(listed))
+    places = ((f"config.variants[{i}]", plain) for i, plain in enumerate(listed))
+    variants = tuple(typed(VARIANTS, plain, where, own) for where, plain in places)
     config = from_dict(Config, values | {"variants": []}, "config")
     return dataclasses.replace(config, variants=variants)
 
 
-def typed(table: dict[str, type], plain: Any, where: str) -> Any:
-    """A workload, network or variant from plain JSON types with its `type`."""
+def typed(table: dict[str, type], plain: Any, where: str, own: bool = True) -> Any:
+    """A workload, network or variant from plain JSON types with its `type`; own: as above."""
     if not isinstance(plain, dict) or not isinstance(plain.get("type"), str):
         raise ConfigError(f"{where} must be an object with a type")
-    kind = find_type(table, plain["type"])
+    kind = find_type(table, plain["type"], own)
     return from_dict(kind, {k: v for k, v in plain.items() if k != "type"}, where)
 
 

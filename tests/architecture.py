@@ -20,8 +20,8 @@ MAY_IMPORT = {
         " models workloads benchmark data cost ledger"
     ),
     "board": (
-        "config run report.number deploy compare train variants models workloads benchmark.timing"
-        " data cost ledger"
+        "config run report.number report.site deploy compare train variants models workloads"
+        " benchmark.timing data cost ledger"
     ),
     "check": "config run variants workloads models train ledger cost data",
     "experiment": "config controls predict compare ledger",

@@ -10,7 +10,7 @@ from statistics import fmean
 
 from efficient.board.claim import agrees
 from efficient.board.entry import Opened
-from efficient.board.error import BoardError
+from efficient.board.error import BoardError, refusing
 from efficient.board.judgement import judge
 from efficient.board.plausibility import check
 from efficient.board.rules import Rules, Target
@@ -47,10 +47,7 @@ def challenge(
     Raises:
         BoardError: they are of another config, or are runs of the entry itself.
     """
-    claimed = {record.params_digest for record in entry.runs}
-    same = [run.run_id for run in runs if run.params_digest in claimed]
-    if same and len(same) == len(runs):
-        raise BoardError(f"run {same[0]} has the very weights of the entry: take other seeds")
+    _check_others(entry, runs)
     statement = replace(
         words, target=entry.entry.target, track=entry.entry.track, challenges=entry.entry.id
     )
@@ -64,15 +61,27 @@ def inspect(challenged: Opened, rerun: Opened, rules: Rules) -> Verdict:
     Raises:
         BoardError: it is no rerun of that entry, or breaks a rule.
     """
-    for record in rerun.records.values():
-        check(record)
-    if rerun.entry.challenges != challenged.entry.id:
-        raise BoardError(f"it is a rerun of another entry than {challenged.entry.id}")
-    if rerun.entry.config != challenged.entry.config:
-        raise BoardError("its config is not the entry's")
-    if not agrees(rerun.entry.claim, judge(rerun, rules)):
-        raise BoardError("its claim is not what its records come to")
-    return verdict(challenged, rerun, rules.targets[challenged.entry.target])
+    with refusing(f"rerun {rerun.entry.id}"):
+        for record in rerun.records.values():
+            check(record)
+        if rerun.entry.challenges != challenged.entry.id:
+            raise BoardError(f"it is a rerun of another entry than {challenged.entry.id}")
+        _check_others(challenged, rerun.runs)
+        if rerun.entry.config != challenged.entry.config:
+            raise BoardError("its config is not the entry's")
+        if not agrees(rerun.entry.claim, judge(rerun, rules)):
+            raise BoardError("its claim is not what its records come to")
+        return verdict(challenged, rerun, rules.targets[challenged.entry.target])
+
+
+def _check_others(challenged: Opened, runs: Sequence[Record]) -> None:
+    """None of the runs is one of the entry itself, which would agree with itself."""
+    claimed = {record.params_digest for record in challenged.runs}
+    for run in runs:
+        if run.params_digest in claimed:
+            raise BoardError(
+                f"run {run.run_id} has the very weights of the entry: take other seeds"
+            )
 
 
 def verdict(challenged: Opened, rerun: Opened, target: Target) -> Verdict:

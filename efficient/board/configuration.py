@@ -6,26 +6,24 @@ Numbers are bounded first, since a network of a billion blocks is built before i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from efficient.board.entry import RUN, Opened
-from efficient.board.error import BoardError, quoted
+from efficient.board.entry import Opened
+from efficient.board.error import FAULTS, BoardError, quoted
 from efficient.config import TABLES, Config, from_json, nearest, type_name, typed, untyped
 from efficient.data import DataError, Dataset, load
 from efficient.ledger.record import Record
 from efficient.models.network import NETWORKS
 from efficient.models.signature import Signature
+from efficient.run.parent import needed
 from efficient.variants import VARIANTS
 
 #: Largest size of a network, longest stack of blocks, most entries of a list, any other number.
 MOST_SIZE, MOST_DEPTH, MOST_LIST, MOST_NUMBER = 65_536, 1_300, 1_024, 10**9
 #: Variants do so many rounds, updates or batches at most.
 MOST_REPEATS = 100_000
-#: What the suite's own code raises of settings that do not fit; of a stranger's, none is a bug.
-FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -60,12 +58,34 @@ def decode(opened: Opened, data_dir: str | None = None) -> dict[str, Decoded]:
     return found
 
 
+def check_names(config: dict[str, Any], own: frozenset[str] = frozenset()) -> None:
+    """Every type is one of the suite's, or a network or variant of these modules of the entry.
+
+    Raises:
+        BoardError: one is neither. Nothing is imported to find out.
+    """
+    parts = [(name, config.get(name)) for name in ("workload", "model")]
+    listed = config.get("variants", [])
+    parts += [("variants", part) for part in (listed if isinstance(listed, list) else [listed])]
+    for table, part in parts:
+        name = part.get("type") if isinstance(part, dict) else None
+        if not isinstance(name, str):
+            raise BoardError(f"config.{table} is no object with a type")
+        module, colon, _ = name.partition(":")
+        brought = bool(colon) and module in own and table != "workload"
+        if not brought and name not in TABLES[table]:
+            raise BoardError(
+                f"config.{table} {quoted(name)} is none of the suite's nor of a file of a code "
+                f"entry, and nothing else is imported: {nearest(name, TABLES[table])}"
+            )
+
+
 def _decode(record: Record, opened: Opened, data_dir: str | None) -> Decoded:
-    _check_names(record.config)
+    check_names(record.config)
     _check_sizes(record.config, record.spec)
     try:
-        config = from_json(record.config)
-        spec = typed(NETWORKS, record.spec, "spec") if record.spec else config.model
+        config = from_json(record.config, own=False)
+        spec = typed(NETWORKS, record.spec, "spec", own=False) if record.spec else config.model
         dataset = load(config.workload.data, data_dir)
         config.workload.check(dataset)
         _check_labels(record, config)
@@ -78,22 +98,6 @@ def _decode(record: Record, opened: Opened, data_dir: str | None) -> Decoded:
     except FAULTS as error:
         raise BoardError(f"its config cannot be: {error}") from None
     return Decoded(record, config, spec, dataset)
-
-
-def _check_names(config: dict[str, Any]) -> None:
-    """Every type is one of the suite's."""
-    parts = [(name, config.get(name)) for name in ("workload", "model")]
-    listed = config.get("variants", [])
-    parts += [("variants", part) for part in (listed if isinstance(listed, list) else [listed])]
-    for table, part in parts:
-        name = part.get("type") if isinstance(part, dict) else None
-        if not isinstance(name, str):
-            raise BoardError(f"config.{table} is no object with a type")
-        if name not in TABLES[table]:
-            raise BoardError(
-                f"config.{table} {quoted(name)} is none of the suite's, and code of an entry is "
-                f"never imported: {nearest(name, TABLES[table])}"
-            )
 
 
 def _check_sizes(config: dict[str, Any], spec: Any) -> None:
@@ -143,13 +147,15 @@ def _check_labels(record: Record, config: Config) -> None:
 
 
 def _check_parents(record: Record, config: Config, opened: Opened) -> None:
-    """A run that another one names is one of the entry's own, never a path."""
-    named = [run for variant in config.variants for _, run in variant.parents()]
-    named += [run for run in (config.start, config.reference) if run]
-    known = {parent.run_id for parent in record.parents}
-    for run in named:
-        if not re.fullmatch(RUN, run) or run not in known:
-            raise BoardError(f"config names {quoted(run)}, which is no parent in its record")
+    """Its parents are those that its config needs, by id and never by path, each as what it was.
+
+    A teacher that is called a reference, or left out, would be charged to nobody.
+    """
+    wanted, told = set(needed(config)), {(parent.role, parent.run_id) for parent in record.parents}
+    for role, run in sorted(wanted - told):
+        raise BoardError(f"config needs {role} {quoted(run)}, of which its record does not tell")
+    for role, run in sorted(told - wanted):
+        raise BoardError(f"record tells of {role} {quoted(run)}, which its config does not need")
     for parent in record.parents:
         held = opened.records.get(parent.run_id)
         if held is not None and held.request != parent.request:

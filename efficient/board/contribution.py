@@ -19,11 +19,11 @@ import numpy as np
 
 from efficient.board import guest, isolation
 from efficient.board.claim import SHIPPED
+from efficient.board.configuration import check_names
 from efficient.board.entry import CODE_FOLDER, Opened
-from efficient.board.error import BoardError, quoted
+from efficient.board.error import BoardError
 from efficient.board.replay import check_scores
 from efficient.board.rules import Target
-from efficient.config import TABLES
 from efficient.data import DataError, Dataset, load
 from efficient.ledger.record import Record
 
@@ -37,17 +37,8 @@ def check(opened: Opened) -> None:
     Raises:
         BoardError: it is of another module, or the run needs other runs.
     """
-    stems = {Path(name).stem for name in opened.entry.files if name.startswith(f"{CODE_FOLDER}/")}
-    config = opened.entry.config
-    listed = config.get("variants")
-    parts = [("workload", config.get("workload")), ("model", config.get("model"))]
-    parts += [("variants", part) for part in (listed if isinstance(listed, list) else ())]
-    for table, part in parts:
-        name = part.get("type") if isinstance(part, dict) else None
-        module, colon, _ = str(name).partition(":")
-        own = bool(colon) and module in stems and table != "workload"
-        if not own and name not in TABLES[table]:
-            raise BoardError(f"config.{table} {quoted(name)} is neither the suite's nor a file's")
+    code = (name for name in opened.entry.files if name.startswith(f"{CODE_FOLDER}/"))
+    check_names(opened.entry.config, own=frozenset(Path(name).stem for name in code))
     if any(record.parents for record in opened.runs):
         raise BoardError("a code entry that needs other runs cannot be replayed")
 

@@ -11,6 +11,7 @@ The seal finds damage and careless changes; it is no signature.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,23 +21,24 @@ from efficient.board.document import MOST_BYTES, listing, plain_words, read_obje
 from efficient.board.error import BoardError, quoted
 from efficient.board.rules import CODE, KINDS, NAME
 from efficient.ledger.codec import RecordError, from_dict, to_dict
-from efficient.ledger.record import File, Record
+from efficient.ledger.record import PARENT_ROLES, RUN_ID, File, Record
 from efficient.ledger.store import RECORDS, digest_file, digest_json
 
 SCHEMA = 1
 ENTRY, ENTRIES, CHALLENGES = "entry.json", "entries", "challenges"
 ARTEFACTS, CHECKPOINTS, CODE_FOLDER = "artefacts", "checkpoints", "code"
-RUN = r"[A-Za-z0-9][\w.+-]{0,120}"
 #: Name of a file in an entry -> most bytes.
 EXPECTED = {
     re.escape(ENTRY): 512 * 10**3,
     re.escape(RECORDS): 16 * 10**6,
-    rf"{ARTEFACTS}/{RUN}/weights\.safetensors": MOST_BYTES,
-    rf"{ARTEFACTS}/{RUN}/card\.json": 4 * 10**6,
+    rf"{ARTEFACTS}/{RUN_ID}/weights\.safetensors": MOST_BYTES,
+    rf"{ARTEFACTS}/{RUN_ID}/card\.json": 4 * 10**6,
     rf"{CHECKPOINTS}/\d{{10}}\.safetensors": MOST_BYTES,
     rf"{CODE_FOLDER}/[a-z_][a-z0-9_]{{0,39}}\.py": 256 * 10**3,
 }
 MOST_NAME, MOST_AUTHOR, MOST_DESCRIPTION, MOST_URL = 60, 80, 1000, 400
+#: Runs that one run may need; of ours none needs more than a few teachers.
+MOST_PARENTS = 32
 IDENTITY = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -132,6 +134,7 @@ def open_entry(folder: Path) -> Opened:
     """
     if folder.is_symlink():
         raise BoardError(f"entry {quoted(folder.name)} is a link; put the folder itself there")
+    folder = folder.resolve()  # `.` has neither a name nor a place among the others
     try:
         sizes = listing(folder, EXPECTED)
         for name in (ENTRY, RECORDS):
@@ -143,6 +146,7 @@ def open_entry(folder: Path) -> Opened:
         _check_files(folder, entry, sizes)
         found = {r.run_id: r for r in read_records(folder / RECORDS, sizes[RECORDS])}
         _check_runs(entry, found)
+        _check_claim(entry)
     except BoardError as error:
         raise BoardError(f"entry {quoted(folder.name, 60)}: {error}") from None
     return Opened(folder, entry, found)
@@ -214,9 +218,13 @@ def _check_files(folder: Path, entry: Entry, sizes: dict[str, int]) -> None:
 
 
 def _check_runs(entry: Entry, found: dict[str, Record]) -> None:
+    if not entry.runs:
+        raise BoardError("no run is claimed; submit it again")
     for run_id in (*entry.runs, *found):
-        if not re.fullmatch(RUN, run_id) or run_id not in found:
+        if not re.fullmatch(RUN_ID, run_id) or run_id not in found:
             raise BoardError(f"run {quoted(run_id)} has no record in {RECORDS}")
+    for record in found.values():
+        _check_parents(record)
     if len(set(entry.runs)) < len(entry.runs):
         raise BoardError("a run is claimed twice")
     for name in entry.files:
@@ -226,3 +234,33 @@ def _check_runs(entry: Entry, found: dict[str, Record]) -> None:
     for segment in entry.segments:
         if segment.file not in entry.files or segment.run_id not in entry.runs:
             raise BoardError(f"segment {quoted(segment.file)} is of no file or run of the entry")
+
+
+def _check_claim(entry: Entry) -> None:
+    """A quality for each run, and numbers wherever a number is claimed."""
+    claim = entry.claim
+    if len(claim.qualities) != len(entry.runs):
+        raise BoardError(f"{len(claim.qualities)} qualities of {len(entry.runs)} runs are claimed")
+    said = {"quality": claim.quality, "p": 0.0 if claim.p is None else claim.p}
+    said |= {f"qualities[{i}]": value for i, value in enumerate(claim.qualities)}
+    for part, costs in (("costs", claim.costs), ("lineage", claim.lineage)):
+        said |= {f"{part}.{name}": value for name, value in costs.items()}
+    for name, value in said.items():
+        if not math.isfinite(value):
+            raise BoardError(f"{quoted(f'claim.{name}')} is no number; leave out what is unknown")
+
+
+def _check_parents(record: Record) -> None:
+    """Bounded before anybody follows them or puts their names in the place of others."""
+    if len(record.parents) > MOST_PARENTS:
+        raise BoardError(
+            f"run {record.run_id} has {len(record.parents)} parents; at most {MOST_PARENTS}"
+        )
+    for parent in record.parents:
+        if not re.fullmatch(RUN_ID, parent.run_id):
+            raise BoardError(f"run {record.run_id}: its parent {quoted(parent.run_id)} is no run")
+        if parent.role not in PARENT_ROLES:
+            raise BoardError(
+                f"run {record.run_id}: its parent has the role {quoted(parent.role)}, none of "
+                f"{', '.join(PARENT_ROLES)}"
+            )

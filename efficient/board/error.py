@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+#: What the suite's own code raises of settings that do not fit; of a stranger's, none is a bug.
+FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 #: Longest line that is said of a fault: what it quotes came from a stranger.
 LONGEST = 300
 
@@ -16,6 +21,21 @@ class BoardError(ValueError):
         line = " ".join(message.split())
         shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
         super().__init__(shown if len(shown) <= LONGEST else shown[: LONGEST - 3] + "...")
+
+
+@contextmanager
+def refusing(where: str) -> Iterator[None]:
+    """Make one line, which begins with `where`, of all that a stranger's values may raise.
+
+    Raises:
+        BoardError: instead of what was raised.
+    """
+    try:
+        yield
+    except BoardError as error:
+        raise BoardError(f"{where}: {error}") from None
+    except FAULTS as error:
+        raise BoardError(f"{where}: its numbers cannot be: {error}") from None
 
 
 def quoted(value: object, most: int = 40) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from statistics import stdev
 from typing import Any
@@ -22,11 +23,12 @@ from efficient.board.error import BoardError, quoted
 from efficient.board.foundation import text
 from efficient.board.rules import FULL, Rules, Target, Track
 from efficient.board.submission import challenges, entries
-from efficient.board.verification import RETIMED, UNVERIFIED, Verification, inspect, recall
+from efficient.board.verification import UNVERIFIED, Verification, inspect, recall
 from efficient.compare.column import BY_KEY
 from efficient.compare.summary import describe
 from efficient.ledger.store import write_text
 from efficient.report import number
+from efficient.report.site.template import render
 
 #: Columns that are shown beside the one that ranks.
 SHOWN = ("flops_executed", "train_s", "energy_j", "stored_bytes", "params_total")
@@ -43,7 +45,10 @@ class Rerun:
 
 @dataclass(frozen=True)
 class Place:
-    """An entry where it stands. rank: None where it is not ranked, and `why` says so."""
+    """An entry where it stands. rank: None where it is not ranked, and `why` says so.
+
+    reruns: of one that is ranked; the others' numbers are not shown, so nothing stands beside them.
+    """
 
     opened: Opened
     verification: Verification | None
@@ -55,11 +60,6 @@ class Place:
     def tier(self) -> str:
         return self.verification.tier if self.verification else UNVERIFIED
 
-    @property
-    def retimed(self) -> str:
-        steps = self.verification.steps if self.verification else ()
-        return next((step.found for step in steps if step.tier == RETIMED), "")
-
 
 def build(board: Path, rules: Rules, out: Path) -> tuple[Path, list[str]]:
     """Write `index.html` and a page for each entry; the first, and a line for what is not shown.
@@ -68,10 +68,16 @@ def build(board: Path, rules: Rules, out: Path) -> tuple[Path, list[str]]:
         StoreError: a file cannot be written.
     """
     places, faults = standings(board, rules)
-    shared = {"rules": rules, "style": text("board.css"), "policy": _policy(text("board.css"))}
-    write_text(out / "index.html", _render("index.html", shared | _index(places, rules, faults)))
+    style = text("board.css")
+    shared = {
+        "package": "efficient.board",
+        "rules": rules,
+        "style": style,
+        "policy": _policy(style),
+    }
+    write_text(out / "index.html", render("index.html", **shared, **_index(places, rules, faults)))
     for place in places:
-        page = _render("entry.html", shared | _entry(place, rules))
+        page = render("entry.html", **shared, **_entry(place, rules))
         write_text(out / "entries" / f"{place.opened.entry.id}.html", page)
     return out / "index.html", faults
 
@@ -84,9 +90,9 @@ def standings(board: Path, rules: Rules) -> tuple[list[Place], list[str]]:
             opened = open_entry(folder)
             rules.place(opened.entry.target, opened.entry.track)
             made = recall(board, opened.entry.id, opened.entry.seal)
-            places.append(
-                Place(opened, made, _reruns(board, opened, rules), _why(opened, made, rules))
-            )
+            why = _why(opened, made, rules)
+            reruns = () if why else _reruns(board, opened, rules)
+            places.append(Place(opened, made, reruns, why))
         except BoardError as error:
             faults.append(str(error))
     return places, faults
@@ -96,13 +102,12 @@ def ranking(places: Iterable[Place], target: str, track: str, rules: Rules) -> l
     """The entries of a track by its cost, the ranked first; equals share a rank."""
     here = [p for p in places if (p.opened.entry.target, p.opened.entry.track) == (target, track)]
     column = rules.tracks[track]
-    ordered = sorted((p for p in here if not p.why), key=lambda p: _cost(p, column) or 0.0)
-    ranked: list[Place] = []
-    for place in ordered:
-        above = ranked[-1] if ranked else None
-        equal = above is not None and _cost(above, column) == _cost(place, column)
-        rank = above.rank if above and equal else len(ranked) + 1
-        ranked.append(Place(place.opened, place.verification, place.reruns, "", rank))
+    known = [(value, p) for p in here if not p.why and (value := _cost(p, column)) is not None]
+    ranks: dict[float, int] = {}
+    ranked = []
+    for value, place in sorted(known, key=itemgetter(0)):
+        rank = ranks.setdefault(value, len(ranked) + 1)
+        ranked.append(replace(place, rank=rank))
     return ranked + [p for p in here if p.why]
 
 
@@ -156,8 +161,12 @@ def _index(places: list[Place], rules: Rules, faults: list[str]) -> dict[str, An
 
 
 def _entry(place: Place, rules: Rules) -> dict[str, Any]:
+    """What its page shows; of an entry that is not ranked nobody has checked the numbers."""
     entry = place.opened.entry
     claim, target = entry.claim, rules.targets[entry.target]
+    facts = {"title": entry.name, "place": place, "entry": entry, "goal": _goal(target)}
+    if place.why:
+        return facts
     costs = [
         (column.title, number.quantity(claim.costs[key], column.unit), column.meaning)
         for key, column in BY_KEY.items()
@@ -169,8 +178,7 @@ def _entry(place: Place, rules: Rules) -> dict[str, Any]:
          describe(run.machine), run.finished_utc)
         for run, value in zip(place.opened.runs, claim.qualities, strict=True)
     ]  # fmt: skip
-    return {
-        "title": entry.name, "place": place, "entry": entry, "goal": _goal(target),
+    return facts | {
         "quality": _mean(claim.qualities, target), "costs": costs, "unknown": unknown,
         "runs": runs, "config": _lines(entry.config),
         "reruns": [_rerun(rerun, target) for rerun in place.reruns],
@@ -179,9 +187,10 @@ def _entry(place: Place, rules: Rules) -> dict[str, Any]:
 
 def _row(place: Place, track: Track, target: Target) -> dict[str, Any]:
     entry = place.opened.entry
-    return {
-        "place": place,
-        "entry": entry,
+    facts = {"place": place, "entry": entry}
+    if place.why:
+        return facts
+    return facts | {
         "quality": _mean(entry.claim.qualities, target),
         "cost": _shown(_cost(place, track), track.ranked_by),
         "others": [_shown(entry.claim.costs.get(key), key) for key in _beside(track)],
@@ -207,8 +216,9 @@ def quality(value: float, target: Target) -> str:
 
 
 def _mean(values: tuple[float, ...], target: Target) -> str:
+    """Of what is ranked, which has two values or more: of one no spread is known."""
     mean = quality(sum(values) / len(values), target)
-    spread = stdev(values) if len(values) > 1 else 0.0
+    spread = stdev(values)
     shown = f"{100 * spread:.2f}" if target.quality == "accuracy" else f"{spread:.4f}"
     return f"{mean} ± {shown} (n = {len(values)})"
 
@@ -244,14 +254,3 @@ def _policy(style: str) -> str:
     """Nothing may be loaded, and of styles only this one counts."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-
-
-def _render(template: str, values: dict[str, Any]) -> str:
-    import jinja2
-
-    loader = jinja2.PackageLoader("efficient.board")
-    strict = jinja2.StrictUndefined
-    made = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=strict, trim_blocks=True, lstrip_blocks=True
-    )
-    return made.get_template(template).render(values)

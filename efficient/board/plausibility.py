@@ -14,7 +14,7 @@ from datetime import datetime
 from efficient.board.error import BoardError, quoted
 from efficient.cost.chip import Chip, find
 from efficient.ledger.bill import Cost
-from efficient.ledger.record import LAPS, Record
+from efficient.ledger.record import LAPS, Machine, Record
 
 #: No core of a CPU does more: AMX, the widest unit, does 2,048 int8 operations a cycle (Intel's own
 #: figure; twice that here), and no core clocks above 7 GHz.
@@ -27,6 +27,8 @@ JOULES_PER_FLOP = 2e-14
 W_PER_CORE, W_AROUND, OF_TDP, W_UNKNOWN_CHIP = 50.0, 1500.0, 1.5, 2000.0
 #: No run in this century: FLOPs of one, and seconds (three years).
 MOST_FLOPS, MOST_S = 1e30, 1e8
+#: Cores or devices of one machine, and nats of a loss that is written down as finite.
+MOST_PARTS, MOST_LOSS = 10**6, 1e9
 #: Rounding of sums of seconds, relative and absolute.
 CLOSE, CLOSE_S = 1e-6, 0.01
 
@@ -59,10 +61,18 @@ def fastest(record: Record) -> float:
 
 
 def _complaints(record: Record) -> Iterator[str]:
+    yield from _machine(record.machine)
     yield from _numbers(record.cost)
     yield from _scores(record)
     yield from _sums(record)
     yield from _physics(record)
+
+
+def _machine(machine: Machine) -> Iterator[str]:
+    for name in ("cores", "devices"):
+        count = getattr(machine, name)
+        if not 1 <= count <= MOST_PARTS:
+            yield f"a machine of {quoted(count)} {name} is none"
 
 
 def _numbers(cost: Cost) -> Iterator[str]:
@@ -71,7 +81,7 @@ def _numbers(cost: Cost) -> Iterator[str]:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             continue
         most = MOST_S if field.name.endswith("_s") else MOST_FLOPS
-        if not math.isfinite(value) or value < 0:
+        if not value >= 0:  # which NaN is not
             yield f"cost.{field.name} {quoted(value)} is no amount"
         elif value > most:
             yield f"cost.{field.name} {quoted(value)} is more than any run ever took"
@@ -79,7 +89,7 @@ def _numbers(cost: Cost) -> Iterator[str]:
 
 def _scores(record: Record) -> Iterator[str]:
     for name, score in record.scores.items():
-        if not (math.isfinite(score.loss) and score.loss >= 0 and 0 <= score.accuracy <= 1):
+        if not (0 <= score.loss <= MOST_LOSS and 0 <= score.accuracy <= 1):
             yield f"score {quoted(name)} has loss {score.loss} and accuracy {score.accuracy}"
         if score.units < 1:
             yield f"score {quoted(name)} is of {score.units} units"

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from efficient.board.claim import agrees
-from efficient.board.entry import ARTEFACTS, Opened
-from efficient.board.error import BoardError
+from efficient.board.challenge import inspect as inspect_rerun
+from efficient.board.claim import agrees, cost
+from efficient.board.entry import ARTEFACTS, CHALLENGES, Opened
+from efficient.board.error import BoardError, refusing
 from efficient.board.judgement import judge
 from efficient.board.plausibility import check as check_plausible
-from efficient.board.rules import CODE, Rules
+from efficient.board.rules import CODE, FULL, Rules
 from efficient.ledger.codec import RecordError, from_dict
 from efficient.ledger.record import Source
 from efficient.ledger.source import source
@@ -48,7 +49,8 @@ class Step:
 class Verification:
     """What became of an entry. rules: the version that it was judged by; steps: by tier.
 
-    refused: the line by which those rules turn it away, "" where they do not.
+    refused: the line by which those rules turn it away, "" where they do not; challenges: the
+    entry that it is a rerun of, else "".
     """
 
     schema: int
@@ -58,6 +60,7 @@ class Verification:
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
     refused: str = ""
+    challenges: str = ""
 
     @property
     def tier(self) -> str:
@@ -75,6 +78,9 @@ class Verification:
         ordered = sorted((*others, made), key=lambda step: TIERS.index(step.tier))
         return replace(self, steps=tuple(ordered))
 
+    def with_note(self, note: str) -> Verification:
+        return replace(self, notes=(*self.notes, note))
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -82,7 +88,7 @@ class Asked:
 
     data_dir: of the prepared datasets; artefacts, fetch: as in `rescoring.rescore`; replay: runs
     that are trained again; segment: share of a run that is repeated from committed states;
-    against: an entry that is timed in turns with this one.
+    against: an entry that is timed in turns with this one; challenged: that of which it is a rerun.
     """
 
     data_dir: str | None = None
@@ -91,6 +97,7 @@ class Asked:
     replay: int = 0
     segment: float = 0.0
     against: Opened | None = None
+    challenged: Opened | None = None
 
 
 def inspect(opened: Opened, rules: Rules) -> Verification:
@@ -99,17 +106,18 @@ def inspect(opened: Opened, rules: Rules) -> Verification:
     Raises:
         BoardError: the first fault.
     """
-    where = f"entry {opened.entry.id}"
-    try:
+    with refusing(f"entry {opened.entry.id}"):
         for record in opened.records.values():
             check_plausible(record)
         found = judge(opened, rules)
         if not agrees(opened.entry.claim, found):
             raise BoardError("its claim is not what its records come to")
+        _check_ranked(opened, rules)
         _check_artefacts(opened)
-    except BoardError as error:
-        raise BoardError(f"{where}: {error}") from None
-    return Verification(SCHEMA, opened.entry.id, opened.entry.seal, rules.version, ())
+    entry = opened.entry
+    return Verification(
+        SCHEMA, entry.id, entry.seal, rules.version, (), challenges=entry.challenges
+    )
 
 
 def verify(opened: Opened, rules: Rules, asked: Asked, tell: Tell) -> Verification:
@@ -121,11 +129,22 @@ def verify(opened: Opened, rules: Rules, asked: Asked, tell: Tell) -> Verificati
     tell("rules, claim, plausibility")
     made = inspect(opened, rules)
     try:
+        if opened.entry.challenges:
+            made = made.with_note(_rerun(opened, asked.challenged, rules))
         if opened.entry.kind == CODE:
             return _contributed(made, opened, rules, asked, tell)
         return _verified(made, opened, rules, asked, tell)
     except BoardError as error:
         raise BoardError(f"entry {opened.entry.id}: {error}") from None
+
+
+def _rerun(opened: Opened, challenged: Opened | None, rules: Rules) -> str:
+    """What a rerun says of the entry that it questions."""
+    if challenged is None:
+        raise BoardError(f"it is a rerun of {opened.entry.challenges}: give that entry as well")
+    found = inspect_rerun(challenged, opened, rules)
+    words = f"{found.word}, mean {found.mean:.6g} over {found.runs} runs"
+    return f"as a rerun of {challenged.entry.id}: {words}"
 
 
 def _contributed(
@@ -159,13 +178,17 @@ def _verified(
     exact = all(one.least == one.most for one in counted.values())
     how = "equal to the claim" if exact else "bounded by the smallest and largest network"
     made = made.with_step(SELF_REPORTED, f"static checks; FLOPs of {len(counted)} runs {how}")
-    if _has_artefacts(opened):
+    artefacts = {name for name in opened.entry.files if name.startswith(f"{ARTEFACTS}/")}
+    if not artefacts:
+        made = made.with_note("no artefacts, so nothing can be scored again")
+    elif artefacts <= set(opened.entry.elsewhere) and not (asked.fetch or asked.artefacts):
+        away = "its artefacts lie elsewhere: give --fetch, or --artefacts with a copy"
+        made = made.with_note(f"{away}, to score them again")
+    else:
         tell("artefacts, scored again")
         shipped = rescoring.rescore(opened, decoded, counted, asked.artefacts, asked.fetch)
         found = f"{len(shipped)} artefacts score what is claimed"
         made = made.with_step(RESCORED, found, _machine())
-    else:
-        made = replace(made, notes=("no artefacts, so nothing can be scored again",))
     if asked.segment:
         tell("a stretch of training, repeated")
         found = segment.replay(opened, decoded, asked.segment, asked.data_dir)
@@ -180,7 +203,7 @@ def _verified(
         if ratio.resolved or ratio.equal:
             made = made.with_step(RETIMED, found, _machine())
         else:
-            made = replace(made, notes=(*made.notes, found))
+            made = made.with_note(found)
     return made
 
 
@@ -208,34 +231,50 @@ def keep(board: Path, made: Verification) -> Verification:
     Raises:
         StoreError: it cannot be written.
     """
-    before, own = recall(board, made.entry, made.seal), {step.tier for step in made.steps}
+    try:
+        before = recall(board, made.entry, made.seal, made.challenges)
+    except BoardError:
+        before = None  # its remedy is what is done here: it is written anew
+    own = {step.tier for step in made.steps}
     older = tuple(step for step in (before.steps if before else ()) if step.tier not in own)
     steps = sorted((*made.steps, *older), key=lambda step: TIERS.index(step.tier))
     whole = replace(made, steps=tuple(steps))
-    write_json(board / VERIFICATIONS / f"{made.entry}.json", whole)
+    write_json(_path(board, made.entry, made.challenges), whole)
     return whole
 
 
-def recall(board: Path, entry: str, seal: str) -> Verification | None:
-    """What was written down of this very entry; None where nothing was.
+def recall(board: Path, entry: str, seal: str, challenges: str = "") -> Verification | None:
+    """What was written down of this very entry, or rerun of another; None where nothing was.
 
     Raises:
         BoardError: its file is damaged.
     """
-    path = board / VERIFICATIONS / f"{entry}.json"
+    path = _path(board, entry, challenges)
     if not path.is_file():
         return None
     try:
         found = from_dict(Verification, read_json(path), path.name)
     except RecordError as error:
-        raise BoardError(f"{path}: {error}; verify the entry again") from None
+        why = str(error).removeprefix(f"{path}: ")
+        raise BoardError(f"{path}: verify the entry again, it is damaged: {why}") from None
     if any(step.tier not in TIERS for step in found.steps):
-        raise BoardError(f"{path}: a tier in it is unknown; verify the entry again")
+        raise BoardError(f"{path}: verify the entry again, a tier in it is unknown")
     return found if found.seal == seal else None
 
 
-def _has_artefacts(opened: Opened) -> bool:
-    return any(name.startswith(f"{ARTEFACTS}/") for name in opened.entry.files)
+def _path(board: Path, entry: str, challenges: str) -> Path:
+    """A rerun's lies apart: it may be called as the entry is that it questions."""
+    folder = board / VERIFICATIONS
+    return (folder / CHALLENGES / challenges if challenges else folder) / f"{entry}.json"
+
+
+def _check_ranked(opened: Opened, rules: Rules) -> None:
+    """The claim names the cost that its track ranks by: what is left out would rank first."""
+    entry, track = opened.entry, rules.tracks[opened.entry.track]
+    if not entry.challenges and cost(entry.claim, track.ranked_by, track.lineage == FULL) is None:
+        raise BoardError(
+            f"its claim leaves out {track.ranked_by}, by which the track ranks; submit it again"
+        )
 
 
 def _check_artefacts(opened: Opened) -> None:

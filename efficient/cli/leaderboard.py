@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from efficient.board import rules as rule
-from efficient.board.entry import Opened, open_entry
+from efficient.board.entry import ENTRIES, Opened, open_entry
 from efficient.board.error import BoardError
 from efficient.cli.output import document, say, warn
 from efficient.ledger.codec import to_dict
@@ -62,7 +62,9 @@ def verify(arguments: argparse.Namespace) -> int:
     rules, opened = rule.read(board), open_entry(folder)
     copy = Path(arguments.artefacts) if arguments.artefacts else None
     against = open_entry(Path(arguments.retime)) if arguments.retime else None
-    more = arguments.replay, arguments.replay_segment, against
+    questioned = opened.entry.challenges
+    challenged = open_entry(board / ENTRIES / questioned) if questioned else None
+    more = arguments.replay, arguments.replay_segment, against, challenged
     asked = Asked(arguments.data_dir, copy, arguments.fetch, *more)
     made = examine(opened, rules, asked, lambda line: say(f"{opened.entry.id}: {line}"))
     if not arguments.no_write:

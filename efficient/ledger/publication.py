@@ -17,12 +17,11 @@ from efficient.ledger.codec import parse
 from efficient.ledger.error import RecordError, StoreError
 from efficient.ledger.place import Entry, entries, is_remote, upload
 from efficient.ledger.reader import PUBLISHED, Document, digest, documents, holders
-from efficient.ledger.record import FINISHED, NONFINITE
+from efficient.ledger.record import FINISHED, NONFINITE, RUN_ID
 from efficient.ledger.store import write_bytes
 
 #: Attempts that are over. What was interrupted or ran out of budget may go on, as another record.
 OVER = (FINISHED, NONFINITE)
-_RUN_ID = re.compile(r"\w[\w.+-]{0,199}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def _checked(document: Document) -> tuple[str, bytes]:
     """
     record, where = document.record(), document.where
     assert isinstance(document.content, bytes)
-    if not _RUN_ID.fullmatch(record.run_id):
+    if not re.fullmatch(RUN_ID, record.run_id):
         raise RecordError(f"{where}: run_id {record.run_id[:80]!r} cannot be the name of a file")
     if record.status not in OVER:
         raise RecordError(f"{where}: {record.run_id} is {record.status} and may go on; left out")

@@ -35,6 +35,11 @@ INTERRUPTED = "interrupted"
 NONFINITE = "nonfinite"
 OVER_BUDGET = "budget"
 
+#: What a run may be called, as a pattern of the whole name: ASCII, and the name of a file.
+RUN_ID = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}"
+#: What another run may be to the one that needed it.
+PARENT_ROLES = ("teacher", "start", "reference")
+
 
 @dataclass(frozen=True)
 class Score:
@@ -119,7 +124,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Parent:
-    """Another run that this one needed. `role`: teacher, start or reference."""
+    """Another run that this one needed. role: of `PARENT_ROLES`."""
 
     role: str
     run_id: str

@@ -39,10 +39,15 @@ def parents(config: Config, out: Path) -> tuple[Parent, ...]:
         StoreError: a run does not exist. VariantError: it is not finished. ArtefactError: it
         cannot be read.
     """
+    return tuple(_parent(out, role, run) for role, run in needed(config))
+
+
+def needed(config: Config) -> list[tuple[str, str]]:
+    """Role and name of every run that a config asks for, in the order of its record's parents."""
     wanted = [pair for variant in config.variants for pair in variant.parents()]
     wanted += [("start", config.start)] if config.start else []
     wanted += [("reference", config.reference)] if config.reference else []
-    return tuple(_parent(out, role, run) for role, run in wanted)
+    return wanted
 
 
 def finished(out: Path, run: str, role: str) -> tuple[Record, Path]:

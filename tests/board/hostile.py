@@ -216,14 +216,14 @@ def smuggle(folder: Path) -> None:
     (folder / "checkpoints/0000000002.safetensors").write_bytes(b"y")
 
 
-def module(folder: Path) -> None:
-    """A config that names code, which lies where Python would find it."""
-    Path("mine.py").write_text(MODULE + "class Net: ...\n")
+def module(change: Callable[[Entry, str], object]) -> Callable[[Path], None]:
+    """Records that name code, which lies where Python would find it."""
 
-    def change(record: Entry) -> None:
-        record["config"]["model"]["type"] = record["model"] = "mine:Net"
+    def build(folder: Path) -> None:
+        Path("mine.py").write_text(MODULE + "class Net: ...\n")
+        in_records(lambda record: change(record, "mine:Net"))(folder)
 
-    in_records(change)(folder)
+    return build
 
 
 def swapped(folder: Path) -> None:
@@ -253,6 +253,16 @@ def few(folder: Path) -> None:
     seal(folder)
 
 
+def needs(*parents: Entry, **config: Any) -> Callable[[Path], None]:
+    """Records that say what they needed, beside what their config says."""
+
+    def change(record: Entry) -> None:
+        record["parents"] = [{"role": "start", "request": "0" * 64} | each for each in parents]
+        record["config"].update(config)
+
+    return in_records(change)
+
+
 def set_score(accuracy: float) -> Callable[[Entry], None]:
     def change(record: Entry) -> None:
         record["scores"]["artefact"]["accuracy"] = accuracy - 0.001 * record["seed"]
@@ -276,7 +286,7 @@ CORPUS: dict[str, Hostile] = {
         in_records(lambda r: r.update(run_id="../../" + r["run_id"])), "has no record"
     ),
     "absolute path in the config": Hostile(
-        in_records(lambda r: r["config"].update(start="/etc")), "names '/etc'", COUNTED
+        in_records(lambda r: r["config"].update(start="/etc")), "needs start '/etc'", COUNTED
     ),
     "symlink": Hostile(link, "is a link"),
     "folder that is a link": Hostile(link_folder, "is a link"),
@@ -375,6 +385,51 @@ CORPUS: dict[str, Hostile] = {
     "claim that is not the records'": Hostile(
         in_entry(lambda e: e["claim"]["costs"].update(flops_executed=1.0)), "its claim is not"
     ),
+    "claim of no quality": Hostile(
+        in_entry(lambda e: e["claim"].update(qualities=[])), "0 qualities of 3 runs"
+    ),
+    "claim of more runs than there are": Hostile(
+        in_entry(lambda e: e["claim"]["qualities"].append(1.0)), "4 qualities of 3 runs"
+    ),
+    "claim of no runs": Hostile(
+        in_entry(lambda e: (e.update(runs=[]), e["claim"].update(qualities=[]))),
+        "no run is claimed",
+    ),
+    "cost that is no number": Hostile(
+        in_entry(lambda e: e["claim"]["costs"].update(train_s=None)), "'claim.costs.train_s' is no"
+    ),
+    "quality that is no number": Hostile(
+        in_entry(lambda e: (e.update(rules=1), e["claim"].update(quality=None))),
+        "'claim.quality' is no",
+    ),
+    "numbers that wait for a rescore": Hostile(
+        in_entry(lambda e: (e.update(rules=1), e["claim"]["qualities"].__setitem__(0, 1e308))),
+        "its claim is not",
+    ),
+    "cost that is ranked left out": Hostile(
+        in_entry(lambda e: e["claim"]["costs"].pop("flops_executed")),
+        "leaves out flops_executed",
+    ),
+    "machine without cores": Hostile(
+        in_records(lambda r: r["machine"].update(cores=0)), "of '0' cores"
+    ),
+    "machine without devices": Hostile(
+        in_records(lambda r: r["machine"].update(devices=0, platform="cuda", device_kind="H100")),
+        "of '0' devices",
+    ),
+    "machine of countless cores": Hostile(
+        in_records(lambda r: r["machine"].update(cores=10**400)), "cores is none"
+    ),
+    "10^400 FLOPs": Hostile(
+        in_records(lambda r: r["cost"].update(flops_model=10**400)), "more than any run"
+    ),
+    "10^400 FLOPs of a process": Hostile(
+        in_records(lambda r: r["cost"]["processes"][0].update(flops_executed=10**400)),
+        "do not come to flops_executed",
+    ),
+    "loss beyond a sum": Hostile(
+        in_records(lambda r: r["scores"]["test"].update(loss=1e308)), "has loss 1e+308"
+    ),
     "1e308 FLOPs": Hostile(
         in_records(lambda r: r["cost"].update(flops_model=1e308)), "expected int, found 1e+308"
     ),
@@ -441,12 +496,44 @@ CORPUS: dict[str, Hostile] = {
         in_entry(lambda e: e.update(track="gpu")), "is none of gpu"
     ),
     # -- config and data -------------------------------------------------------------------------
-    "module:attribute in the config": Hostile(module, "is none of the suite's", COUNTED),
+    "module:attribute in the config": Hostile(
+        module(lambda r, name: r["config"]["model"].update(type=name)),
+        "is none of the suite's",
+        COUNTED,
+    ),
+    "module:attribute in the sizes at the end": Hostile(
+        module(lambda r, name: r.update(spec={"type": name})),
+        "'mine:Net' is none of the suite's",
+        COUNTED,
+    ),
+    "type that is a list": Hostile(
+        in_records(lambda r: r["config"]["model"].update(type=["mlp"])),
+        "is no object with a type",
+        COUNTED,
+    ),
     "config that is not the runs'": Hostile(
         in_entry(lambda e: e["config"].update(batch_size=1)), "has config.batch_size"
     ),
     "network of a billion units": Hostile(
         in_records(lambda r: r["config"]["model"].update(hidden=[10**9])), "is above", COUNTED
+    ),
+    "teacher that is called a reference": Hostile(
+        needs({"role": "reference", "run_id": "digits-a"}, start="digits-a"),
+        "needs start 'digits-a'",
+        COUNTED,
+    ),
+    "run that was needed and is not told of": Hostile(
+        needs(start="digits-a"), "needs start 'digits-a'", COUNTED
+    ),
+    "run that was not needed": Hostile(
+        needs({"run_id": "digits-a"}), "tells of start 'digits-a'", COUNTED
+    ),
+    "role that is none": Hostile(
+        needs({"role": "a" * 4000, "run_id": "a"}), "its parent has the role 'aaaa"
+    ),
+    "path as a parent": Hostile(needs({"run_id": "/etc/passwd"}), "its parent '/etc/passwd' is"),
+    "parents without number": Hostile(
+        needs(*({"run_id": f"a{number}"} for number in range(300))), "has 300 parents"
     ),
     "other data": Hostile(
         in_records(lambda r: r["data"].update(fingerprint="00" * 32)), "data.fingerprint", COUNTED

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 from fabrication import record
 from founding import RULES, make_board
+from hostile import in_entry
 
 from efficient.board import rules as rule
 from efficient.board.challenge import AGREES, BELOW, challenge, verdict
+from efficient.board.challenge import inspect as inspect_rerun
 from efficient.board.claim import agrees, claim, clears
 from efficient.board.entry import open_entry
 from efficient.board.error import BoardError
@@ -148,7 +150,7 @@ def test_runs_are_named_by_id_or_arm(runs, trained):
         choose(["basline"], trained.out, "digits")
 
 
-def test_artefacts_that_lie_elsewhere_need_a_copy(runs, trained, tmp_path):
+def test_artefacts_that_lie_elsewhere_need_a_copy(runs, trained, tmp_path, capsys):
     from efficient.board import configuration, recount, rescoring
 
     board = make_board(tmp_path / "board")
@@ -157,6 +159,9 @@ def test_artefacts_that_lie_elsewhere_need_a_copy(runs, trained, tmp_path):
     opened = open_entry(made.folder)
     assert not (made.folder / "artefacts").exists()
     assert len(opened.entry.elsewhere) == 6
+    assert main(["leaderboard", "verify", str(made.folder), "--no-write"]) == 0
+    said = capsys.readouterr().out
+    assert "self-reported" in said and "give --fetch, or --artefacts" in said
     decoded = configuration.decode(opened)
     counted = recount.check(decoded)
     with pytest.raises(BoardError, match="give --fetch, or --artefacts"):
@@ -206,6 +211,9 @@ def test_a_challenge_stays_beside_the_entry(board, entry, runs, trained, tmp_pat
     )
     assert made.folder.parent == board / "challenges" / opened.entry.id
     assert found.word == AGREES and found.runs == 3
+    one_of_its_own = [*others[:2], replace(others[2], params_digest=runs[2].params_digest)]
+    with pytest.raises(BoardError, match=f"run {others[2].run_id} has the very weights"):
+        challenge(board, rules, opened, one_of_its_own, others, trained.out, Statement("", "", "x"))
     worse = replace(made.entry.claim, qualities=tuple(q - 0.9 for q in made.entry.claim.qualities))
     lower = replace(made, entry=replace(made.entry, claim=worse))
     assert verdict(opened, lower, rules.targets["digits"]).word == BELOW
@@ -216,6 +224,72 @@ def test_a_challenge_stays_beside_the_entry(board, entry, runs, trained, tmp_pat
     other = replace(others[0], config=others[0].config | {"batch_size": 16})
     with pytest.raises(BoardError, match=r"config\.batch_size"):
         challenge(board, rules, opened, [other], [other], trained.out, Statement("", "", "Other"))
+
+
+def test_a_rerun_that_is_none_is_refused_by_whoever_reads_it(board, entry, runs, trained):
+    rules, opened = rule.read(board), open_entry(entry)
+    others = [replace(r, run_id=f"{r.run_id}x", params_digest=f"{r.seed:064}") for r in runs]
+    made, found = challenge(
+        board, rules, opened, others, others, trained.out, Statement("", "", "Rerun")
+    )
+    assert inspect_rerun(opened, made, rules) == found
+    first = others[0].run_id
+    own = replace(made.records[first], params_digest=runs[0].params_digest)
+    idle = replace(own, machine=replace(own.machine, cores=0))
+    forged = replace(made.entry.claim, qualities=(1.0, 1.0, 1.0))
+    for other, line in (
+        (replace(made, records=made.records | {first: own}), "has the very weights"),
+        (replace(made, records=made.records | {first: idle}), "machine of '0' cores"),
+        (replace(made, entry=replace(made.entry, challenges="x")), "rerun of another entry"),
+        (replace(made, entry=replace(made.entry, config={})), "its config is not the entry's"),
+        (replace(made, entry=replace(made.entry, claim=forged)), "its claim is not"),
+    ):
+        with pytest.raises(BoardError, match=line):
+            inspect_rerun(opened, other, rules)
+
+
+def test_a_rerun_is_verified_beside_its_entry(board, entry, runs, trained, tmp_path, capsys):
+    """Whatever it is called, it takes nothing from what is known of the entry."""
+    rules, opened = rule.read(board), open_entry(entry)
+    assert main(["leaderboard", "verify", str(entry)]) == 0
+    others = [replace(r, run_id=f"{r.run_id}x", params_digest=f"{r.seed:064}") for r in runs]
+    made, _ = challenge(
+        board, rules, opened, others, others, tmp_path / "none", Statement("", "", "Rerun")
+    )
+    namesake = made.folder.rename(made.folder.with_name(entry.name))
+    in_entry(lambda e: e.update(id=entry.name))(namesake)
+    capsys.readouterr()
+    assert main(["leaderboard", "verify", str(namesake)]) == 0
+    assert f"  as a rerun of {entry.name}: agrees, mean " in capsys.readouterr().out
+    known = recall(board, opened.entry.id, opened.entry.seal)
+    assert known is not None and known.tier == RESCORED
+    path = board / "verifications" / "challenges" / entry.name / f"{entry.name}.json"
+    assert json.loads(path.read_text())["challenges"] == entry.name
+    shutil.rmtree(entry)
+    assert main(["leaderboard", "verify", str(namesake)]) == 1
+    assert "no entry here" in capsys.readouterr().err
+
+
+def test_an_entry_is_where_it_is_however_it_is_named(entry, tmp_path, monkeypatch):
+    place = entry.parents[1] / "challenges" / "another" / entry.name
+    shutil.copytree(entry, place)
+    monkeypatch.chdir(entry)
+    assert open_entry(Path()) == open_entry(entry) == open_entry(Path("..", entry.name))
+    monkeypatch.chdir(place)
+    for name in (Path(), Path("..", entry.name), place):
+        with pytest.raises(BoardError, match="a rerun of nothing and lies in challenges/another"):
+            open_entry(name)
+
+
+def test_a_damaged_verification_is_written_anew(board, entry, capsys):
+    assert main(["leaderboard", "verify", str(entry)]) == 0
+    path = board / "verifications" / f"{entry.name}.json"
+    path.write_text("{")
+    opened = open_entry(entry)
+    with pytest.raises(BoardError, match="verify the entry again"):
+        recall(board, opened.entry.id, opened.entry.seal)
+    assert main(["leaderboard", "verify", str(entry)]) == 0
+    assert recall(board, opened.entry.id, opened.entry.seal) is not None
 
 
 def test_old_entries_wait_for_new_rules(board, entry):

@@ -17,9 +17,12 @@ _JS = str.maketrans({"\\": "\\\\", "'": "\\'", "<": "\\u003c", ">": "\\u003e", "
 _PLOT_STYLE = "'sha256-jSYQUrW7J0b3jPqhZP9C2Xh1PyJKHKXd4s0fpGGKrww='"
 
 
-def render(template: str, **values: Any) -> str:
-    """A page of a template; every text is made legible and escaped, a missing value is an error."""
-    return _environment().get_template(template).render(values, plot_style=_PLOT_STYLE)
+def render(template: str, package: str = "efficient.report.site", **values: Any) -> str:
+    """A page of a template that lies in `templates` of a package.
+
+    Every text is made legible and escaped; a missing value is an error.
+    """
+    return _environment(package).get_template(template).render(values, plot_style=_PLOT_STYLE)
 
 
 def script(function: str, *values: Any) -> str:
@@ -34,9 +37,9 @@ def script(function: str, *values: Any) -> str:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def _environment(package: str) -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("efficient.report.site", "templates"),
+        loader=jinja2.PackageLoader(package),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_shown,
