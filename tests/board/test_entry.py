@@ -172,30 +172,6 @@ def test_artefacts_that_lie_elsewhere_need_a_copy(runs, trained, tmp_path):
         rescoring.rescore(opened, decoded, counted, copy)
 
 
-def test_a_fetch_is_over_https_and_takes_what_was_sealed(tmp_path, monkeypatch):
-    import io
-    import urllib.request
-
-    from efficient.board.rescoring import _fetch
-    from efficient.ledger.record import File
-
-    endless, handlers = io.BytesIO(b"x" * 10**6), []
-
-    class Opener:
-        def open(self, address, timeout):
-            return endless
-
-    def build_opener(handler):
-        handlers.append(handler())
-        return Opener()
-
-    monkeypatch.setattr(urllib.request, "build_opener", build_opener)
-    _fetch("https://example.org/a", File("0" * 64, 1000), tmp_path / "a")
-    assert (tmp_path / "a").stat().st_size == 1000
-    with pytest.raises(OSError, match="which is not https"):
-        handlers[0].redirect_request(None, None, 302, "", {}, "http://169.254.169.254/")
-
-
 def test_a_challenge_stays_beside_the_entry(board, entry, runs, trained, tmp_path):
     rules, opened = rule.read(board), open_entry(entry)
     others = [replace(r, run_id=f"{r.run_id}x", params_digest=f"{r.seed:064}") for r in runs]
