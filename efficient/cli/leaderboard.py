@@ -119,13 +119,15 @@ def rescore(arguments: argparse.Namespace) -> int:
     from efficient.board.revision import rescore as judge_again
 
     board = Path(arguments.board)
-    made = list(judge_again(board, rule.read(board)))
+    made, faults = judge_again(board, rule.read(board))
+    for fault in faults:
+        warn(fault)
     if arguments.json:
         document([to_dict(one) | {"tier": one.tier} for one in made])
-        return 0
-    for one in made:
-        print(f"{one.entry}: {one.refused or f'stands under rules {one.rules}, {one.tier}'}")
-    return 0
+    else:
+        for one in made:
+            print(f"{one.entry}: {one.refused or f'stands under rules {one.rules}, {one.tier}'}")
+    return 1 if faults else 0
 
 
 def _board(given: str | None, folder: Path) -> Path:

@@ -199,15 +199,25 @@ def test_old_entries_wait_for_new_rules(board, entry):
     (board / "board.toml").write_text(RULES.replace("version = 2", "version = 3"))
     rules = rule.read(board)
     assert "waits for rescore under 3" in standings(board, rules)[0][0].why
-    (made,) = rescore(board, rules)
+    (made,), _ = rescore(board, rules)
     assert (made.rules, made.refused) == (3, "")
     assert standings(board, rules)[0][0].why == ""
     assert open_entry(entry) == opened, "an entry is never changed"
     stricter = RULES.replace("version = 2", "version = 4").replace("runs = 3", "runs = 4")
     (board / "board.toml").write_text(stricter)
-    (made,) = rescore(board, rule.read(board))
+    (made,), _ = rescore(board, rule.read(board))
     assert made.rules == 4 and "fewer than the 4" in made.refused
     assert "fewer than the 4" in standings(board, rule.read(board))[0][0].why
+
+
+def test_an_entry_that_cannot_be_read_keeps_no_other_from_its_judgement(board, entry, capsys):
+    (board / "entries" / "a-broken-one").mkdir()
+    (board / "board.toml").write_text(RULES.replace("version = 2", "version = 3"))
+    (made,), (fault,) = rescore(board, rule.read(board))
+    assert (made.entry, made.rules) == (entry.name, 3) and "a-broken-one" in fault
+    assert main(["leaderboard", "rescore", "--board", str(board)]) == 1
+    said = capsys.readouterr()
+    assert "stands under rules 3" in said.out and "entry.json is missing" in said.err
 
 
 def test_the_page_escapes_everything_and_asks_for_nothing(runs, trained, tmp_path):
