@@ -32,8 +32,11 @@ def check(opened: Opened) -> None:
     """Every name of the config is the suite's, or of a file of the entry; without importing any.
 
     Raises:
-        BoardError: it is of another module, or the run needs other runs.
+        BoardError: it is of another module or lies elsewhere, or the run needs other runs.
     """
+    away = next((n for n in opened.entry.elsewhere if n.startswith(f"{CODE_FOLDER}/")), None)
+    if away is not None:
+        raise BoardError(f"{away} lies elsewhere: only artefacts may; put it into the entry")
     stems = {Path(name).stem for name in opened.entry.files if name.startswith(f"{CODE_FOLDER}/")}
     config = opened.entry.config
     listed = config.get("variants")

@@ -249,6 +249,15 @@ def elsewhere(folder: Path) -> None:
     seal(folder)
 
 
+def test_code_that_lies_elsewhere_is_not_run(entered):
+    from efficient.board import contribution
+
+    opened = open_entry(entered[1])
+    away = replace(opened.entry, elsewhere={"code/mine.py": "https://example.org/mine.py"})
+    with pytest.raises(BoardError, match=r"code/mine\.py lies elsewhere"):
+        contribution.check(replace(opened, entry=away))
+
+
 MINE = """
 from dataclasses import dataclass
 from efficient.variants import Variant
