@@ -47,7 +47,8 @@ def submit(arguments: argparse.Namespace) -> int:
             from efficient.board.segment import commit
 
             say(f"{runs[0].run_id}: trained once more, for its states")
-            extra = Extra(*commit(runs[0], arguments.checkpoints, Path(folder), None))
+            count, data_dir = arguments.checkpoints, arguments.data_dir
+            extra = Extra(*commit(runs[0], count, Path(folder), data_dir))
         made = make(board, rules, runs, every, out, statement, extra)
     return _told(made, arguments.json)
 

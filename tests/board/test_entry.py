@@ -21,7 +21,7 @@ from efficient.board.entry import open_entry
 from efficient.board.error import BoardError
 from efficient.board.page import build, standings
 from efficient.board.revision import rescore
-from efficient.board.submission import Statement, choose, submit
+from efficient.board.submission import Statement, submit
 from efficient.board.verification import (
     RESCORED,
     RETIMED,
@@ -102,6 +102,7 @@ def test_a_broken_rule_leaves_nothing_behind(runs, trained, tmp_path):
         (runs, replace(words, target="later"), "not set yet: mean loss of the baseline"),
         (runs, replace(words, name="L\u0435"), "must be of ASCII"),
         (runs, replace(words, elsewhere="http://x.org"), "must begin with https"),
+        (runs, replace(words, code=(Path("mine.py"),)), "code mine.py: no such file"),
         ([], words, "no runs are given"),
     ):
         with pytest.raises(BoardError, match=re.escape(line)):
@@ -138,14 +139,6 @@ def test_a_missing_teacher_is_unknown_and_not_free():
     whole = claim(runs, {run.run_id: run for run in (*runs, teacher)}, target)
     both = runs[0].cost.flops_executed + teacher.cost.flops_executed
     assert whole.lineage["flops_executed"] == both
-
-
-def test_runs_are_named_by_id_or_arm(runs, trained):
-    beginning = runs[1].run_id.removesuffix("-0001")  # other tests' runs lie there as well
-    chosen, every = choose([beginning], trained.out, "digits")
-    assert chosen == [runs[1]] and len(every) >= 3
-    with pytest.raises(BoardError, match="no finished run 'basline' of digits"):
-        choose(["basline"], trained.out, "digits")
 
 
 def test_artefacts_that_lie_elsewhere_need_a_copy(runs, trained, tmp_path):
@@ -236,17 +229,6 @@ def test_the_page_escapes_everything_and_asks_for_nothing(runs, trained, tmp_pat
         assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", text)
     assert any("&lt;script&gt;alert(1)" in text for text in texts)
     assert "a &amp; &#34;b&#34;" in page.read_text()
-
-
-def test_a_submission_by_the_command(runs, trained, tmp_path, capsys):
-    board = make_board(tmp_path / "board")
-    command = ["leaderboard", "submit", *(run.run_id for run in runs), "--board", str(board)]
-    command += ["--out", str(trained.out), "--target", "digits", "--track", "fixed"]
-    assert main([*command, "--name", "By hand", "--json"]) == 0
-    folder = json.loads(capsys.readouterr().out)["folder"]
-    assert open_entry(Path(folder)).entry.track == "fixed"
-    assert main([*command, "--name", "By hand"]) == 1
-    assert "is there already" in capsys.readouterr().err
 
 
 def test_a_claim_by_another_version_agrees_in_what_it_names():
