@@ -31,10 +31,11 @@ from efficient.board.entry import (
 from efficient.board.error import BoardError, quoted
 from efficient.board.judgement import judge
 from efficient.board.plausibility import check
-from efficient.board.rules import CODE, CONFIGURATION, Rules, nearest
+from efficient.board.rules import CODE, CONFIGURATION, Rules
 from efficient.compare.lineage import lineage
 from efficient.ledger.codec import to_dict
 from efficient.ledger.record import FINISHED, File, Record
+from efficient.ledger.remedy import nearest
 from efficient.ledger.store import RECORD, RECORDS, digest_file, digest_json, records, write_text
 
 #: Files of a run that an entry takes along, by their path below the run's folder.
