@@ -7,7 +7,6 @@ user's own is `module:attribute`.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from efficient.ledger.codec import from_dict, to_dict
+from efficient.ledger.remedy import nearest
 from efficient.models.network import NETWORKS
 from efficient.train.optimizer import Optimizer
 from efficient.variants import VARIANTS, Variant
@@ -200,12 +200,6 @@ def search_here() -> None:
     """Let a user's own modules be imported from the current folder, however we were started."""
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-
-
-def nearest(name: str, names: Any) -> str:
-    """A remedy for a wrong name."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.4)
-    return f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(sorted(names))}"
 
 
 def to_json(config: Config) -> dict[str, Any]:

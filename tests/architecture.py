@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "report": "compare ledger",
     "compare": "ledger",
     "deploy": "models ledger",
-    "config": "models variants workloads train.optimizer ledger.codec",
+    "config": "models variants workloads train.optimizer ledger.codec ledger.remedy",
     "train": "cost ledger",
     "variants": "models",
     "workloads": "data",

@@ -22,21 +22,21 @@ from efficient.board.claim import SHIPPED
 from efficient.board.configuration import check_names
 from efficient.board.entry import CODE_FOLDER, Opened
 from efficient.board.error import BoardError
-from efficient.board.replay import check_scores
+from efficient.board.replay import check_scores, patience
 from efficient.board.rules import Target
 from efficient.data import DataError, Dataset, load
 from efficient.ledger.record import Record
-
-#: Seconds that a replay may take: so many times what is claimed, and as long to begin with.
-PATIENCE, START_S = 5.0, 300.0
 
 
 def check(opened: Opened) -> None:
     """Every name of the config is the suite's, or of a file of the entry; without importing any.
 
     Raises:
-        BoardError: it is of another module, or the run needs other runs.
+        BoardError: it is of another module or lies elsewhere, or the run needs other runs.
     """
+    away = next((n for n in opened.entry.elsewhere if n.startswith(f"{CODE_FOLDER}/")), None)
+    if away is not None:
+        raise BoardError(f"{away} lies elsewhere: only artefacts may; put it into the entry")
     code = (name for name in opened.entry.files if name.startswith(f"{CODE_FOLDER}/"))
     check_names(opened.entry.config, own=frozenset(Path(name).stem for name in code))
     if any(record.parents for record in opened.runs):
@@ -83,14 +83,13 @@ def _predictions(opened: Opened, record: Record, dataset: Dataset) -> np.ndarray
     """Logits of the test split, (examples, classes) float32, by a process that has no labels."""
     shape = (len(dataset.splits["test"]["targets"]), dataset.classes)
     size = 4 * shape[0] * shape[1]
-    limit = START_S + PATIENCE * record.cost.total_s
     with tempfile.TemporaryDirectory(prefix="efficient-given-") as folder:
         given = Path(folder)
         (given / guest.CONFIG).write_text(json.dumps(record.config))
         shutil.copytree(opened.path(CODE_FOLDER), given / guest.CODE)
         without_labels(dataset, given / guest.DATA)
         command = ["-m", guest.__name__, isolation.GIVEN]
-        output = isolation.run(command, given, size, limit)
+        output = isolation.run(command, given, size, patience(record))
     if len(output) != size:
         raise BoardError(f"its code predicts {len(output):,} bytes, {size:,} are {shape} logits")
     logits = np.frombuffer(output, np.float32).reshape(shape)

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from efficient.board.error import BoardError, quoted
-from efficient.ledger.codec import RecordError
+from efficient.ledger.codec import RecordError, parse
+from efficient.ledger.reader import parse_record
 from efficient.ledger.record import Record
-from efficient.ledger.store import read_json, records
 
 #: Bounds of JSON: bytes of a string, nesting. Of ours the largest are 283 and 6.
 LONGEST_STRING, DEEPEST = 4096, 16
+#: Records of an entry: its runs and what they needed.
+MOST_RECORDS = 256
 #: Bounds of a folder.
 MOST_FILES, DEEPEST_FOLDER = 256, 3
 MOST_BYTES, MOST_BYTES_TOGETHER = 512 * 10**6, 2 * 10**9
@@ -63,29 +65,41 @@ def read_object(path: Path, most_bytes: int) -> dict[str, Any]:
     Raises:
         BoardError: it is over a bound, not strict JSON, or has a text that hides something.
     """
-    bounded(_content(path, most_bytes), path.name)
+    content = _content(path, most_bytes)
+    bounded(content, path.name)
     try:
-        value = read_json(path)
-    except (RecordError, OSError) as error:
-        raise BoardError(f"{path.name}: {str(error).removeprefix(f'{path}: ')}") from None
+        value = parse(path.name, content)
+    except RecordError as error:
+        raise BoardError(str(error)) from None
+    if not isinstance(value, dict):
+        raise BoardError(f"{path.name}: expected an object; the file is damaged")
     visible(value, path.name)
     return value
 
 
 def read_records(path: Path, most_bytes: int) -> list[Record]:
-    """The records of a file of many, bounded likewise.
+    """The records of a file of many, bounded likewise, by time of start.
 
     Raises:
-        BoardError: as `read_object`, or one is no record of a schema known here.
+        BoardError: as `read_object`, or there are too many, one stands twice, or one is no record
+            of a schema known here.
     """
-    for number, line in enumerate(_content(path, most_bytes).splitlines(), 1):
-        bounded(line, f"{path.name} line {number}")
-    found, complaints = records(path.parent)
-    if complaints:
-        raise BoardError(complaints[0].replace(str(path), path.name))
-    for record in found:
-        visible(vars(record), path.name)
-    return found
+    lines = _content(path, most_bytes).splitlines()
+    if len(lines) > MOST_RECORDS:
+        raise BoardError(f"{path.name} has {len(lines):,} records; at most {MOST_RECORDS} are read")
+    found: dict[str, Record] = {}
+    for number, line in enumerate(lines, 1):
+        where = f"{path.name} line {number}"
+        bounded(line, where)
+        try:
+            record = parse_record(where, line)
+        except RecordError as error:
+            raise BoardError(str(error)) from None
+        if record.run_id in found:
+            raise BoardError(f"{where}: run {quoted(record.run_id)} stands twice")
+        visible(vars(record), where)
+        found[record.run_id] = record
+    return sorted(found.values(), key=lambda record: (record.started_utc, record.run_id))
 
 
 def bounded(text: bytes, where: str) -> None:

@@ -3,6 +3,9 @@
 By namespaces of Linux, as util-linux makes them: a root of its own in memory, into which the
 folders of Python and of this package are mounted read-only; then the old root is gone and every
 capability dropped. Where the kernel does not allow that, nothing is run.
+
+Memory is bounded process by process: what all take together only a control group can bound. Their
+number is not bounded where root runs this, whom the kernel exempts.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -19,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from efficient.board.error import BoardError
+from efficient.cost.host import memory_bytes
 
 NAMESPACES = (
     "unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--ipc", "--uts",
@@ -27,8 +32,9 @@ NAMESPACES = (
 CAPLESS = (
     "setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all",
 )  # fmt: skip
-#: Bytes of memory that files of the process may take, of one file, of its addresses; processes.
-ROOM, MOST_FILE, MOST_MEMORY, MOST_PROCESSES = "4g", 10**9, 64 * 10**9, 4096
+#: Bytes of memory that files may take together, of one file, and of what a process may address, at
+#: most half of the machine's; processes and threads a core, of which jax needs about ten.
+ROOM, MOST_FILE, MOST_MEMORY, PROCESSES_PER_CORE = "4g", 10**9, 64 * 10**9, 64
 #: Where the process finds what it is given.
 GIVEN = "/given"
 #: Exit code of what comes before the command, which has it never.
@@ -47,17 +53,23 @@ def run(command: Sequence[str], given: Path, most_bytes: int, seconds: float) ->
     command: arguments of this Python; given: a folder that it sees, read-only, as `GIVEN`.
 
     Raises:
-        BoardError: there is no isolation here, or it fails, takes too long, or writes too much.
+        BoardError: there is no isolation here, or it fails, takes too long, writes too much, or
+            is ended by a signal.
     """
     with tempfile.TemporaryDirectory(prefix="efficient-root-") as root:
         script = _script(Path(root), given, [sys.executable, *command], seconds)
-        code, output, last = _communicate(["sh", "-c", script], most_bytes, seconds)
+        code, output, last, late = _communicate(["sh", "-c", script], most_bytes, seconds)
     if len(output) > most_bytes:
         raise BoardError(f"its code writes more than {most_bytes:,} bytes")
     if code == ISOLATION_FAILED or (code and not output and not possible()):
         raise BoardError(REFUSED.format(last))
-    if code < 0:
+    if code < 0 and late:
         raise BoardError(f"its code takes longer than {seconds:.0f} s")
+    if code < 0:
+        name = signal.Signals(-code).name
+        raise BoardError(
+            f"its code ends by {name}: it crashed, or took more than it may or is there"
+        )
     if code:
         raise BoardError(f"its code fails: {last}")
     return output
@@ -71,8 +83,15 @@ def possible() -> bool:
         return False
 
 
-def _communicate(words: list[str], most_bytes: int, seconds: float) -> tuple[int, bytes, str]:
-    """Exit code, at most one byte more than that of the output, and the last line of errors."""
+def _communicate(words: list[str], most_bytes: int, seconds: float) -> tuple[int, bytes, str, bool]:
+    """Exit code, at most one byte more than that of the output, the last line of errors, and
+    whether its time was over."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
@@ -81,9 +100,10 @@ def _communicate(words: list[str], most_bytes: int, seconds: float) -> tuple[int
             stdout=subprocess.PIPE,
             stderr=errors,
             env=_environment(),
+            start_new_session=True,  # a signal to its group would reach ours
         ) as process,
     ):
-        timer = threading.Timer(seconds, process.kill)
+        timer = threading.Timer(seconds, end)
         timer.start()
         try:
             assert process.stdout is not None
@@ -96,7 +116,7 @@ def _communicate(words: list[str], most_bytes: int, seconds: float) -> tuple[int
             process.kill()
         errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4000))
         lines = errors.read().decode("utf-8", "replace").strip().splitlines()
-    return code, output, (lines or ["it says nothing"])[-1]
+    return code, output, (lines or ["it says nothing"])[-1], late.is_set()
 
 
 def _script(root: Path, given: Path, words: Sequence[str], seconds: float) -> str:
@@ -118,14 +138,21 @@ def _script(root: Path, given: Path, words: Sequence[str], seconds: float) -> st
         lines += [f"touch dev/{device}", f"mount --bind /dev/{device} dev/{device}"]
     lines.append(f"mount --rbind -o ro {quote(str(given.resolve()))} given")
     lines += ["mount -t proc proc proc", "pivot_root . old", "cd /", "umount -l old", "rmdir old"]
+    cores = os.cpu_count() or 1
     limits = (
-        f"prlimit --fsize={MOST_FILE} --as={MOST_MEMORY} --nproc={MOST_PROCESSES} --core=0 "
-        f"--cpu={int(seconds * (os.cpu_count() or 1))}"
+        f"prlimit --fsize={MOST_FILE} --as={_memory()} --nproc={PROCESSES_PER_CORE * cores} "
+        f"--core=0 --cpu={int(seconds * cores)}"
     )
     made = " && ".join(lines)
     return (
         f"{{ {made}; }} || exit {ISOLATION_FAILED}; exec {limits} {shlex.join([*CAPLESS, *words])}"
     )
+
+
+def _memory() -> int:
+    """Bytes that a process may address."""
+    machine = memory_bytes()
+    return MOST_MEMORY if machine is None else min(MOST_MEMORY, machine // 2)
 
 
 def _visible() -> list[Path]:

@@ -25,6 +25,8 @@ from efficient.run.parent import NOBODY, SLOTS
 from efficient.variants import Phase, VariantError, compose
 
 FIELDS = ("flops_model", "flops_executed", "flops_teacher")
+#: Of a run; of ours the longest lottery has some thirty.
+MOST_PHASES = 1000
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def recount(one: Decoded, others: Mapping[str, Decoded]) -> Counted:
 
     Raises:
         SpecError, VariantError, OptimizerError, ConfigError: settings that do not fit each other.
+        BoardError: more phases than any run of ours has.
     """
     ends = [_count(one, others, spec) for spec in dict.fromkeys((_first(one, others), one.spec))]
     steps, params_total, _ = ends[-1]
@@ -87,14 +90,20 @@ def _count(
     counting = Counting(config, made, data, examples, one.record.machine.platform)
     steps = _steps(one, counting)
     plan = made.plan((Phase("train", steps),))
+    if len(plan) > MOST_PHASES:
+        raise BoardError(
+            f"run {one.record.run_id}: {len(plan):,} phases; at most {MOST_PHASES:,} are counted"
+        )
     total: dict[str, int | None] = dict.fromkeys(FIELDS, 0)
     counts: dict[frozenset[str], dict[str, int | None]] = {}
+    reached: set[str] = set()
     for number, phase in enumerate(plan):
+        if number:
+            reached.add(phase.name)
         if phase.steps:
-            reached = frozenset(p.name for p in plan[1 : number + 1])
             waiting = frozenset(v.since for v in made.variants if v.since and v.since in reached)
             if waiting not in counts:
-                now = replace(counting, composition=composed(reached) if waiting else made)
+                now = replace(counting, composition=composed(waiting) if waiting else made)
                 executed = now.executed(steps)
                 values = (now.model().total, executed.total, teacher_flops(executed))
                 counts[waiting] = dict(zip(FIELDS, values, strict=True))

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -27,6 +28,8 @@ from efficient.ledger.store import read_record
 
 #: Chance that an honest entry is refused because its seeds were lucky.
 LEVEL = 0.01
+#: Seconds that a replay may take: so many times what is claimed, as long to begin with, and a week.
+PATIENCE, START_S, MOST_S = 5.0, 300.0, 604_800.0
 #: Counts that a run of the same config has again: everywhere, then on the same platform.
 COUNTED = ("flops_model", "flops_executed", "flops_teacher", "flops_eval")
 #: And where it has the same bits.
@@ -74,13 +77,42 @@ def replay(
         names: dict[str, str] = {}
         pairs = []
         for record in drawn:
-            for each in _with_parents(record, opened):
+            for each in in_order(record, opened):
                 if each.run_id not in names:
                     tell(f"training {each.run_id} again")
                     names[each.run_id] = _train(each, names, Path(folder), data_dir)
             again = read_record(Path(folder) / names[record.run_id])
             pairs.append(Replayed(record, again))
     return judge(pairs, opened, target)
+
+
+def in_order(record: Record, opened: Opened) -> list[Record]:
+    """What a run needed, in whatever role, each after what it needed itself; then the run.
+
+    Raises:
+        BoardError: the record of a parent is not in the entry, or a run needs itself.
+    """
+    graph: dict[str, list[str]] = {}
+    waiting = [record]
+    while waiting:
+        one = waiting.pop()
+        if one.run_id in graph:
+            continue
+        graph[one.run_id] = [parent.run_id for parent in one.parents]
+        for run_id in graph[one.run_id]:
+            if run_id not in opened.records:
+                raise BoardError(f"run {one.run_id} needs {run_id}, whose record is missing")
+            waiting.append(opened.records[run_id])
+    try:
+        return [opened.records[run_id] for run_id in TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        circle = " from ".join(error.args[1])
+        raise BoardError(f"run {record.run_id} needs itself: {circle}") from None
+
+
+def patience(record: Record) -> float:
+    """Seconds that training a run again may take."""
+    return min(START_S + PATIENCE * record.cost.total_s, MOST_S)
 
 
 def judge(pairs: Sequence[Replayed], opened: Opened, target: Target) -> str:
@@ -112,11 +144,13 @@ def check_scores(claimed: Sequence[float], found: Sequence[float], target: Targe
     Student's prediction interval of the mean of further values, one-sided.
 
     Raises:
-        BoardError: they are.
+        BoardError: they are, or one value is claimed.
     """
     from scipy.stats import t
 
     size, more = len(claimed), len(found)
+    if size < 2:
+        raise BoardError("one claimed run has no spread to compare with; claim two or more")
     reach = float(t.ppf(1 - LEVEL, size - 1)) * stdev(claimed) * math.sqrt(1 / size + 1 / more)
     sign = 1 if target.more_is_better else -1
     lost = sign * (fmean(claimed) - fmean(found))
@@ -143,33 +177,20 @@ def _compare(pair: Replayed) -> None:
             raise BoardError(f"run {claimed.run_id}: {name} {said} is claimed, {found} were run")
 
 
-def _with_parents(record: Record, opened: Opened) -> list[Record]:
-    """What a run needed, the oldest first, then itself.
-
-    Raises:
-        BoardError: the record of a parent is not in the entry.
-    """
-    found: dict[str, Record] = {}
-
-    def visit(one: Record) -> None:
-        for parent in one.parents:
-            if parent.run_id not in opened.records:
-                raise BoardError(f"run {one.run_id} needs {parent.run_id}, whose record is missing")
-            if parent.run_id not in found:
-                visit(opened.records[parent.run_id])
-        found[one.run_id] = one
-
-    visit(record)
-    return list(found.values())
-
-
 def _train(record: Record, names: Mapping[str, str], out: Path, data_dir: str | None) -> str:
     """Train a config again in a process of its own; the id of the new run."""
     path = out / f"{len(names)}.json"
     path.write_text(json.dumps(_renamed(record.config, names)))
     command = [sys.executable, "-m", "efficient", "train", str(path), "--out", str(out)]
     command += ["--quiet", "--json", *(["--data-dir", data_dir] if data_dir else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    limit = patience(record)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit)
+    except subprocess.TimeoutExpired:
+        claimed = record.cost.total_s
+        raise BoardError(
+            f"run {record.run_id} takes longer than {limit:.6g} s; {claimed:.3g} s are claimed"
+        ) from None
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise BoardError(f"run {record.run_id} does not train: {last}")

@@ -6,9 +6,12 @@ safetensors whose header was bounded first. What an artefact says of its own mod
 
 from __future__ import annotations
 
+import http.client
 import math
+import re
 import shutil
 import tempfile
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -43,7 +46,10 @@ MOST_HEADER = 10**7
 SPARE = 1_000_000
 #: Another machine adds in another order: one example in a thousand, a thousandth of the loss.
 ACCURACY_APART, LOSS_APART = 0.001, 0.001
-PATIENCE_S = 60
+#: Seconds that a server may be silent, and bytes a second that it must come to beyond those.
+PATIENCE_S, SLOWEST = 60, 100_000
+#: An address that may be asked for: printable ASCII without a space, as of any URL.
+ADDRESS = re.compile(r"https://[!-~]+")
 
 
 @dataclass(frozen=True)
@@ -180,20 +186,39 @@ def _bring(opened: Opened, name: str, to: Path, folder: Path | None, fetch: bool
 
 
 def _fetch(address: str, file: File, to: Path) -> None:
+    """What lies there, within a time that no server can stretch by sending a byte now and then."""
+    if not ADDRESS.fullmatch(address):
+        raise BoardError(f"{quoted(address, 80)} is no https address in plain ASCII")
+    faults: list[Exception] = []
+
+    def work() -> None:
+        try:
+            _download(address, file, to)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            faults.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    limit = PATIENCE_S + file.bytes / SLOWEST
+    thread.start()
+    thread.join(limit)
+    if thread.is_alive():
+        raise BoardError(f"{quoted(address, 80)} takes longer than {limit:.6g} s; use --artefacts")
+    if faults:
+        raise BoardError(f"{quoted(address, 80)} cannot be fetched: {faults[0]}")
+
+
+def _download(address: str, file: File, to: Path) -> None:
     """As many bytes as were sealed, and not one more; over https, redirections included."""
 
     class Secure(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, req, fp, code, msg, headers, newurl):
-            if not newurl.startswith("https://"):
+            if not ADDRESS.fullmatch(newurl):
                 raise urllib.error.URLError(f"it leads to {quoted(newurl)}, which is not https")
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
-    try:
-        opener = urllib.request.build_opener(Secure)
-        with opener.open(address, timeout=PATIENCE_S) as answer, to.open("wb") as copy:
-            left = file.bytes
-            while left and (part := answer.read(min(left, 1 << 20))):
-                copy.write(part)
-                left -= len(part)
-    except (OSError, ValueError) as error:
-        raise BoardError(f"{quoted(address, 80)} cannot be fetched: {error}") from None
+    opener = urllib.request.build_opener(Secure)
+    with opener.open(address, timeout=PATIENCE_S) as answer, to.open("wb") as copy:
+        left = file.bytes
+        while left and (part := answer.read(min(left, 1 << 20))):
+            copy.write(part)
+            left -= len(part)

@@ -7,7 +7,6 @@ cost (a *track*). Rules have a version; each entry names the one that it was mad
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import re
 import tomllib
@@ -20,6 +19,7 @@ from typing import Any
 from efficient.board.error import BoardError, quoted
 from efficient.compare.column import BY_KEY
 from efficient.ledger.codec import RecordError, from_dict
+from efficient.ledger.remedy import nearest
 
 RULES = "board.toml"
 CONFIGURATION, CODE = "configuration", "code"
@@ -140,12 +140,6 @@ def read(board: Path) -> Rules:
     except (RecordError, BoardError) as error:
         raise BoardError(f"{path}: {error}") from None
     return found
-
-
-def nearest(name: str, names: Any) -> str:
-    """A remedy for a wrong name."""
-    close = difflib.get_close_matches(str(name), list(names), n=1, cutoff=0.4)
-    return f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(sorted(names))}"
 
 
 def _known(kind: type, plain: Any, where: str) -> None:

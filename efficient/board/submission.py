@@ -31,14 +31,17 @@ from efficient.board.entry import (
 from efficient.board.error import BoardError, quoted
 from efficient.board.judgement import judge
 from efficient.board.plausibility import check
-from efficient.board.rules import CODE, CONFIGURATION, Rules, nearest
+from efficient.board.rules import CODE, CONFIGURATION, Rules
 from efficient.compare.lineage import lineage
 from efficient.ledger.codec import to_dict
 from efficient.ledger.record import FINISHED, File, Record
+from efficient.ledger.remedy import nearest
 from efficient.ledger.store import RECORD, RECORDS, digest_file, digest_json, records, write_text
 
 #: Files of a run that an entry takes along, by their path below the run's folder.
 SHIPPED_FILES = ("artefact/weights.safetensors", "artefact/card.json")
+#: Characters of an entry's id, and of its name in there.
+LONGEST_IDENTITY, LONGEST_SLUG = 100, 40
 
 
 @dataclass(frozen=True)
@@ -172,9 +175,12 @@ def _draft(
 
 
 def _identity(statement: Statement, runs: Sequence[Record]) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", statement.name.lower()).strip("-")[:40]
-    number = digest_json([statement.target, statement.track, [r.params_digest for r in runs]])[:8]
-    return "-".join(filter(None, (statement.target, statement.track, slug, number)))[:100]
+    """Target, track, name and digest; of these only the name may be cut."""
+    target, track = statement.target, statement.track
+    number = digest_json([target, track, [r.params_digest for r in runs]])[:8]
+    room = min(LONGEST_SLUG, LONGEST_IDENTITY - len(f"{target}-{track}--{number}"))
+    slug = re.sub(r"[^a-z0-9]+", "-", statement.name.lower()).strip("-")[:room]
+    return "-".join(filter(None, (target, track, slug, number)))
 
 
 def _needed(runs: Sequence[Record], every: Sequence[Record]) -> list[Record]:
@@ -185,7 +191,11 @@ def _needed(runs: Sequence[Record], every: Sequence[Record]) -> list[Record]:
 
 
 def _files(runs: Sequence[Record], out: Path, statement: Statement) -> dict[str, Path]:
-    """Of the artefacts, all or none; and the code."""
+    """Of the artefacts, all or none; and the code.
+
+    Raises:
+        BoardError: a file of code is not there.
+    """
     folders = {p.parent.name: p.parent for p in out.rglob(RECORD)}
     found: dict[str, Path] = {}
     for run in runs:
@@ -196,6 +206,8 @@ def _files(runs: Sequence[Record], out: Path, statement: Statement) -> dict[str,
     if len(found) < len(runs) * len(SHIPPED_FILES):
         found = {}
     for path in statement.code:
+        if not path.is_file():
+            raise BoardError(f"code {path}: no such file; give those of the runs' config")
         found[f"{CODE_FOLDER}/{path.name}"] = path
     return found
 

@@ -39,9 +39,10 @@ def _submit(actions: Any) -> None:
     made.add_argument("--target", required=True, metavar="NAME", help="of board.toml")
     made.add_argument("--track", required=True, metavar="NAME", help="of board.toml")
     help = "a user's own variant or model, a Python file that lies beside the runs' config"
+    made.add_argument("--code", nargs="*", default=[], metavar="FILE", help=help)
     help = "train the first run once more and send so many states of it along"
     made.add_argument("--checkpoints", type=count, default=0, metavar="N", help=help)
-    made.add_argument("--code", nargs="*", default=[], metavar="FILE", help=help)
+    made.add_argument("--data-dir", metavar="DIR", help="TFDS data directory")
 
 
 def _verify(actions: Any) -> None:

@@ -47,7 +47,8 @@ def submit(arguments: argparse.Namespace) -> int:
             from efficient.board.segment import commit
 
             say(f"{runs[0].run_id}: trained once more, for its states")
-            extra = Extra(*commit(runs[0], arguments.checkpoints, Path(folder), None))
+            count, data_dir = arguments.checkpoints, arguments.data_dir
+            extra = Extra(*commit(runs[0], count, Path(folder), data_dir))
         made = make(board, rules, runs, every, out, statement, extra)
     return _told(made, arguments.json)
 
@@ -121,13 +122,15 @@ def rescore(arguments: argparse.Namespace) -> int:
     from efficient.board.revision import rescore as judge_again
 
     board = Path(arguments.board)
-    made = list(judge_again(board, rule.read(board)))
+    made, faults = judge_again(board, rule.read(board))
+    for fault in faults:
+        warn(fault)
     if arguments.json:
         document([to_dict(one) | {"tier": one.tier} for one in made])
-        return 0
-    for one in made:
-        print(f"{one.entry}: {one.refused or f'stands under rules {one.rules}, {one.tier}'}")
-    return 0
+    else:
+        for one in made:
+            print(f"{one.entry}: {one.refused or f'stands under rules {one.rules}, {one.tier}'}")
+    return 1 if faults else 0
 
 
 def _board(given: str | None, folder: Path) -> Path:

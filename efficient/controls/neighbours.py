@@ -48,7 +48,7 @@ class Neighbours:
             raise ControlError(f"neighbours {self.neighbours} are more than the {count} images")
         arrays = {
             "images": images,
-            "labels": data["targets"].astype(np.uint8),
+            "labels": data["targets"].astype(np.min_scalar_type(classes - 1)),
             "brightest": brightest(data),
         }
         return Fitted(

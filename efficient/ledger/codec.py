@@ -9,6 +9,7 @@ import math
 import sys
 import types
 import typing
+from collections import Counter
 from typing import Any
 
 from efficient.ledger.error import RecordError, brief
@@ -80,8 +81,7 @@ def _number(text: str) -> float:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"key {twice!r} stands twice")
     return value
 

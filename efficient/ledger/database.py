@@ -95,7 +95,10 @@ def differences(connection: Connection, listed: dict[str, Listed]) -> list[str]:
 
 
 def update(connection: Connection, listed: dict[str, Listed], tell: Tell) -> None:
-    """Read the files that differ, and forget what they held before."""
+    """Read the files that differ, and forget what they held before.
+
+    A file that cannot be read is kept without a stamp, so that it is asked for again.
+    """
     paths = differences(connection, listed)
     changed = "path in (select unnest(?::VARCHAR[]))"
     gone = f"document in (select document from kept.documents where {changed})"
@@ -104,11 +107,14 @@ def update(connection: Connection, listed: dict[str, Listed], tell: Tell) -> Non
     for name in ("documents", "files"):
         connection.execute(f"delete from kept.{name} where {changed}", [paths])
     fresh = [listed[path] for path in paths if path in listed]
-    _insert(connection, "files", [(one.path, one.size, one.stamp) for _, one in fresh])
     count = "select coalesce(max(document), 0) from kept.documents"
     numbered = enumerate(_documents(fresh, tell), connection.execute(count).fetchall()[0][0] + 1)
+    unread: set[str] = set()
     while batch := list(islice(numbered, BATCH)):
+        unread |= {each.path for _, each in batch if isinstance(each.content, StoreError)}
         _write(connection, batch)
+    stamps = [(one.path, one.size, "" if one.path in unread else one.stamp) for _, one in fresh]
+    _insert(connection, "files", stamps)
     connection.execute("delete from kept.used")
     connection.execute(_CHOOSE)
 

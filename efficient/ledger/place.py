@@ -87,10 +87,8 @@ def contents(
         return
     system = _connect(str(place))[0]
     for begin in range(0, len(listed), BATCH):
-        batch = {system._strip_protocol(entry.path): entry for entry in listed[begin:][:BATCH]}
-        got = system.cat(list(batch), on_error="return")
-        for path, entry in batch.items():
-            content = got[path]
+        batch = listed[begin:][:BATCH]
+        for entry, content in zip(batch, _fetched(system, batch), strict=True):
             if isinstance(content, bytes):
                 yield entry, content
             else:
@@ -143,6 +141,15 @@ def _remote_entries(place: str) -> list[Entry]:
         stamp = next((str(facts[key]) for key in _VERSIONS if facts.get(key)), "")
         listed.append(Entry(system.unstrip_protocol(path), int(facts.get("size") or 0), stamp))
     return listed
+
+
+def _fetched(system: Any, batch: Sequence[Entry]) -> list[bytes | Exception]:
+    """Whole objects at once, as ranges without ends: `cat` would take names for patterns."""
+    paths, whole = [system._strip_protocol(entry.path) for entry in batch], [None] * len(batch)
+    try:
+        return system.cat_ranges(paths, whole, whole, on_error="return")
+    except Exception as error:  # as above
+        return [error] * len(batch)
 
 
 def _local(path: Path) -> bytes | StoreError:

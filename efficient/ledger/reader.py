@@ -41,6 +41,9 @@ class Document:
         """
         if isinstance(self.content, StoreError):
             raise self.content
+        name = Path(self.path).name
+        if name.endswith(PUBLISHED) and _digest(name) != digest(self.content):
+            raise StoreError(f"{self.path}: changed since it was published; remove it")
         return parse_record(self.where, self.content)
 
 
@@ -116,9 +119,6 @@ def documents(place: Path | str, listed: Sequence[Entry]) -> Iterator[Document]:
         elif entry.name == RECORDS:
             for number, line in enumerate(content.splitlines(), 1):
                 yield Document(entry.path, number, line)
-        elif entry.name.endswith(PUBLISHED) and _digest(entry.name) != digest(content):
-            changed = f"{entry.path}: changed since it was published; remove it"
-            yield Document(entry.path, 0, StoreError(changed))
         else:
             yield Document(entry.path, 0, content)
 

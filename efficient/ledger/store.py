@@ -7,7 +7,6 @@ killed process may be torn, and both the reader and the next writer pass over it
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import hashlib
 import json
@@ -21,6 +20,7 @@ from efficient.ledger.error import RecordError, StoreError
 from efficient.ledger.place import is_remote
 from efficient.ledger.reader import RECORD, RECORDS, parse_record, records
 from efficient.ledger.record import Record
+from efficient.ledger.remedy import meant
 
 __all__ = ["RECORD", "RECORDS", "RecordError", "StoreError", "records"]
 
@@ -114,9 +114,8 @@ def find_run(root: Path | str, run: Path | str) -> Path:
     if matches and wanted:
         several = ", ".join(sorted(matches)[:3])
         raise StoreError(f"run {wanted!r} is the beginning of {len(matches)}: {several}; {remedy}")
-    near = difflib.get_close_matches(wanted, folders, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise StoreError(f"no run {wanted!r} in {root}: {hint}{remedy}")
+    hint = " ".join(filter(None, (meant(wanted, folders), remedy)))
+    raise StoreError(f"no run {wanted!r} in {root}: {hint}")
 
 
 def digest_file(path: Path | str) -> str:

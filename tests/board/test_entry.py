@@ -23,7 +23,7 @@ from efficient.board.entry import open_entry
 from efficient.board.error import BoardError
 from efficient.board.page import build, standings
 from efficient.board.revision import rescore
-from efficient.board.submission import Statement, choose, submit
+from efficient.board.submission import Statement, submit
 from efficient.board.verification import (
     RESCORED,
     RETIMED,
@@ -104,6 +104,7 @@ def test_a_broken_rule_leaves_nothing_behind(runs, trained, tmp_path):
         (runs, replace(words, target="later"), "not set yet: mean loss of the baseline"),
         (runs, replace(words, name="L\u0435"), "must be of ASCII"),
         (runs, replace(words, elsewhere="http://x.org"), "must begin with https"),
+        (runs, replace(words, code=(Path("mine.py"),)), "code mine.py: no such file"),
         ([], words, "no runs are given"),
     ):
         with pytest.raises(BoardError, match=re.escape(line)):
@@ -142,14 +143,6 @@ def test_a_missing_teacher_is_unknown_and_not_free():
     assert whole.lineage["flops_executed"] == both
 
 
-def test_runs_are_named_by_id_or_arm(runs, trained):
-    beginning = runs[1].run_id.removesuffix("-0001")  # other tests' runs lie there as well
-    chosen, every = choose([beginning], trained.out, "digits")
-    assert chosen == [runs[1]] and len(every) >= 3
-    with pytest.raises(BoardError, match="no finished run 'basline' of digits"):
-        choose(["basline"], trained.out, "digits")
-
-
 def test_artefacts_that_lie_elsewhere_need_a_copy(runs, trained, tmp_path, capsys):
     from efficient.board import configuration, recount, rescoring
 
@@ -175,30 +168,6 @@ def test_artefacts_that_lie_elsewhere_need_a_copy(runs, trained, tmp_path, capsy
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(BoardError, match="another digest"):
         rescoring.rescore(opened, decoded, counted, copy)
-
-
-def test_a_fetch_is_over_https_and_takes_what_was_sealed(tmp_path, monkeypatch):
-    import io
-    import urllib.request
-
-    from efficient.board.rescoring import _fetch
-    from efficient.ledger.record import File
-
-    endless, handlers = io.BytesIO(b"x" * 10**6), []
-
-    class Opener:
-        def open(self, address, timeout):
-            return endless
-
-    def build_opener(handler):
-        handlers.append(handler())
-        return Opener()
-
-    monkeypatch.setattr(urllib.request, "build_opener", build_opener)
-    _fetch("https://example.org/a", File("0" * 64, 1000), tmp_path / "a")
-    assert (tmp_path / "a").stat().st_size == 1000
-    with pytest.raises(OSError, match="which is not https"):
-        handlers[0].redirect_request(None, None, 302, "", {}, "http://169.254.169.254/")
 
 
 def test_a_challenge_stays_beside_the_entry(board, entry, runs, trained, tmp_path):
@@ -297,15 +266,25 @@ def test_old_entries_wait_for_new_rules(board, entry):
     (board / "board.toml").write_text(RULES.replace("version = 2", "version = 3"))
     rules = rule.read(board)
     assert "waits for rescore under 3" in standings(board, rules)[0][0].why
-    (made,) = rescore(board, rules)
+    (made,), _ = rescore(board, rules)
     assert (made.rules, made.refused) == (3, "")
     assert standings(board, rules)[0][0].why == ""
     assert open_entry(entry) == opened, "an entry is never changed"
     stricter = RULES.replace("version = 2", "version = 4").replace("runs = 3", "runs = 4")
     (board / "board.toml").write_text(stricter)
-    (made,) = rescore(board, rule.read(board))
+    (made,), _ = rescore(board, rule.read(board))
     assert made.rules == 4 and "fewer than the 4" in made.refused
     assert "fewer than the 4" in standings(board, rule.read(board))[0][0].why
+
+
+def test_an_entry_that_cannot_be_read_keeps_no_other_from_its_judgement(board, entry, capsys):
+    (board / "entries" / "a-broken-one").mkdir()
+    (board / "board.toml").write_text(RULES.replace("version = 2", "version = 3"))
+    (made,), (fault,) = rescore(board, rule.read(board))
+    assert (made.entry, made.rules) == (entry.name, 3) and "a-broken-one" in fault
+    assert main(["leaderboard", "rescore", "--board", str(board)]) == 1
+    said = capsys.readouterr()
+    assert "stands under rules 3" in said.out and "entry.json is missing" in said.err
 
 
 def test_the_page_escapes_everything_and_asks_for_nothing(runs, trained, tmp_path):
@@ -324,17 +303,6 @@ def test_the_page_escapes_everything_and_asks_for_nothing(runs, trained, tmp_pat
         assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", text)
     assert any("&lt;script&gt;alert(1)" in text for text in texts)
     assert "a &amp; &#34;b&#34;" in page.read_text()
-
-
-def test_a_submission_by_the_command(runs, trained, tmp_path, capsys):
-    board = make_board(tmp_path / "board")
-    command = ["leaderboard", "submit", *(run.run_id for run in runs), "--board", str(board)]
-    command += ["--out", str(trained.out), "--target", "digits", "--track", "fixed"]
-    assert main([*command, "--name", "By hand", "--json"]) == 0
-    folder = json.loads(capsys.readouterr().out)["folder"]
-    assert open_entry(Path(folder)).entry.track == "fixed"
-    assert main([*command, "--name", "By hand"]) == 1
-    assert "is there already" in capsys.readouterr().err
 
 
 def test_a_claim_by_another_version_agrees_in_what_it_names():

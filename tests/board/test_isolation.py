@@ -74,6 +74,26 @@ def test_too_much_too_long_and_failure_are_one_line_each(given):
         isolation.run(["-c", "import time; time.sleep(60)"], given, 100, 1)
 
 
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [("import ctypes; ctypes.string_at(0)", "SIGSEGV"), ("import os; os.kill(0, 9)", "SIGKILL")],
+    ids=["crash", "kill"],
+)
+def test_a_signal_is_no_matter_of_time_and_stays_inside(given, code, name):
+    """Process 0 is the group of whoever asks, which the verifier must not be in."""
+    with pytest.raises(BoardError, match=f"its code ends by {name}"):
+        isolation.run(["-c", code], given, 100, 60)
+
+
+def test_memory_is_bounded_by_the_machine(given):
+    import os
+
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    code = f"bytearray({machine // 2})"
+    with pytest.raises(BoardError, match="its code fails: MemoryError"):
+        isolation.run(["-c", code], given, 100, 60)
+
+
 def test_without_namespaces_nothing_runs(given, monkeypatch):
     monkeypatch.setattr(isolation, "NAMESPACES", ("false",))
     with pytest.raises(BoardError, match="runs only without network"):

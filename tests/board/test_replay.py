@@ -15,11 +15,12 @@ from tiny import DIGITS
 from efficient.board import rules as rule
 from efficient.board.entry import open_entry
 from efficient.board.error import BoardError
-from efficient.board.replay import Replayed, check_scores, judge
+from efficient.board.replay import MOST_S, Replayed, check_scores, in_order, judge, patience
 from efficient.board.retiming import Ratio
 from efficient.board.submission import Extra, Statement, submit
 from efficient.cli import main
 from efficient.ledger.benchmark import Interval
+from efficient.ledger.record import Parent
 
 TARGET = rule.Target("", "accuracy", {}, (), value=0.5)
 
@@ -33,6 +34,43 @@ def test_scores_of_other_seeds_agree_and_worse_ones_do_not():
     check_scores([1.0, 1.1, 1.05], [0.2], nats)
     with pytest.raises(BoardError, match="trained again it has loss"):
         check_scores([1.0, 1.1, 1.05], [3.0], nats)
+
+
+def test_one_run_has_no_spread():
+    with pytest.raises(BoardError, match="one claimed run has no spread"):
+        check_scores([0.97], [0.97], TARGET)
+
+
+def test_what_a_run_needs_is_trained_before_it_and_a_circle_is_refused(entered, runs):
+    """Whatever the role: a reference is followed as a teacher is."""
+    opened = open_entry(entered[1])
+
+    def entry(**needs):
+        made = {}
+        for one, run in zip("abc", runs, strict=True):
+            parents = tuple(Parent("reference", other, "") for other in needs.get(one, ""))
+            made[one] = replace(run, run_id=one, parents=parents)
+        return replace(opened, records=made)
+
+    def order(chosen):
+        return [run.run_id for run in in_order(chosen.records["a"], chosen)]
+
+    assert order(entry(a="bc", b="c")) == ["c", "b", "a"]
+    for circle in (entry(a="a"), entry(a="b", b="a")):
+        with pytest.raises(BoardError, match="run a needs itself: a from "):
+            order(circle)
+    with pytest.raises(BoardError, match="needs x, whose record is missing"):
+        order(entry(a="x"))
+
+
+def test_a_replay_has_its_time_and_no_more(entered, runs, tmp_path, monkeypatch):
+    from efficient.board import replay
+
+    longest = replace(runs[0], cost=replace(runs[0].cost, total_s=1e8))
+    assert patience(runs[0]) < patience(longest) == MOST_S
+    monkeypatch.setattr(replay, "patience", lambda record: 0.01)
+    with pytest.raises(BoardError, match=r"takes longer than 0.01 s; .* s are claimed"):
+        replay._train(runs[0], {}, tmp_path, None)
 
 
 def test_an_honest_entry_is_refused_once_in_a_hundred_times():
@@ -209,6 +247,15 @@ def elsewhere(folder: Path) -> None:
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     claim_again(folder)
     seal(folder)
+
+
+def test_code_that_lies_elsewhere_is_not_run(entered):
+    from efficient.board import contribution
+
+    opened = open_entry(entered[1])
+    away = replace(opened.entry, elsewhere={"code/mine.py": "https://example.org/mine.py"})
+    with pytest.raises(BoardError, match=r"code/mine\.py lies elsewhere"):
+        contribution.check(replace(opened, entry=away))
 
 
 MINE = """

@@ -44,9 +44,10 @@ def test_it_predicts_as_scikit_learn(model, theirs, classes):
     assert len(np.unique(expected)) == classes
 
 
-def test_the_nearest_image_of_itself_is_itself():
-    data, _ = images(3)
-    made = Neighbours(1).fit(data, 3, seed=0, threads=1)
+@pytest.mark.parametrize("classes", [3, 300])
+def test_the_nearest_image_of_itself_is_itself(classes):
+    data, _ = images(classes)
+    made = Neighbours(1).fit(data, classes, seed=0, threads=1)
     assert (made.predict(data["inputs"]).argmax(axis=1) == data["targets"]).all()
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from efficient.ledger import database
-from efficient.ledger.codec import RecordError, to_dict
+from efficient.ledger.codec import RecordError, parse, to_dict
 from efficient.ledger.reader import Document
 from efficient.ledger.store import read_record, records, write_record
 
@@ -109,6 +109,13 @@ def test_any_json_in_any_field_is_refused(path, value):
     whole = to_dict(record())
     name = random.Random(repr(value)).choice(sorted(whole))
     answer(path, json.dumps(whole | {name: value}).encode())
+
+
+def test_key_that_stands_twice_is_found_in_one_pass():
+    """Counted name by name, these would take minutes."""
+    names = ",".join(f'"{number}":0' for number in range(200_000))
+    with pytest.raises(RecordError, match="key '7' stands twice"):
+        parse("text", f'{{{names},"7":0}}'.encode())
 
 
 def test_the_reader_reads_what_was_written(tmp_path):

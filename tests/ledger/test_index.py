@@ -9,12 +9,12 @@ import pytest
 from fabrication import record
 from fabrication import records as fabricated
 
-from efficient.ledger import database
+from efficient.ledger import database, place
 from efficient.ledger.codec import to_dict
 from efficient.ledger.index import index
 from efficient.ledger.publication import publish
 from efficient.ledger.record import LAPS
-from efficient.ledger.store import records, write_record
+from efficient.ledger.store import StoreError, records, write_record
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,31 @@ def test_only_what_changed_is_parsed(runs, tmp_path, monkeypatch):
     path.unlink()
     assert ask(index([runs], cache), "select count(*) from runs") == [(before,)]
     assert len(parsed) == 2
+
+
+def test_file_that_could_not_be_read_is_asked_for_again(runs, tmp_path, monkeypatch):
+    """Its size and its time of change are the same when the network is back."""
+    count = "select (select count(*) from runs), (select count(*) from complaints)"
+    with monkeypatch.context() as broken:
+        broken.setattr(place, "_local", lambda path: StoreError(f"{path}: cannot be read (away)"))
+        assert ask(index([runs], tmp_path / "cache"), count) == [(0, 1)]
+    assert ask(index([runs], tmp_path / "cache"), count) == [(len(records(runs)[0]), 0)]
+    parsed = read(monkeypatch)
+    index([runs], tmp_path / "cache").connection.close()
+    assert parsed == []
+
+
+def test_published_record_that_was_changed_is_complained_of_once_and_for_all(
+    runs, tmp_path, monkeypatch
+):
+    list(publish(runs, str(tmp_path / "ledger")))
+    path = next((tmp_path / "ledger").iterdir())
+    path.write_bytes(path.read_bytes() + b" ")
+    (first,) = index([tmp_path / "ledger"], tmp_path / "cache").complaints
+    assert "changed since it was published" in first
+    parsed = read(monkeypatch)
+    assert index([tmp_path / "ledger"], tmp_path / "cache").complaints == [first]
+    assert parsed == []
 
 
 @pytest.mark.parametrize("damage", ["deleted", "torn", "of another version"])

@@ -132,6 +132,30 @@ def test_unreadable_file_is_a_complaint_and_stops_nothing(runs, name):
     assert all(f"/{name}" in text and "\n" not in text for text in complaints)
 
 
+@pytest.mark.parametrize("folder", ["a*", "b?c", "[1]", "x**"])
+def test_name_that_could_be_a_pattern_is_a_name(tmp_path, folder):
+    store = fsspec.filesystem("memory")
+    store.store.clear()
+    content = json.dumps(to_dict(record())).encode()
+    store.pipe_file(f"/bucket/{folder}/record.json", content)
+    store.pipe_file("/bucket/aa/record.jsonx", b"{}")
+    assert records("memory://bucket") == ([record()], [])
+
+
+def test_store_that_fails_while_it_is_read_is_a_complaint_for_every_file(runs, monkeypatch):
+    store = fsspec.filesystem("memory")
+    store.store.clear()
+    list(publish(runs, "memory://bucket/ledger"))
+
+    def fail(*_, **__):
+        raise ConnectionResetError("by peer")
+
+    monkeypatch.setattr(type(store), "cat_ranges", fail)
+    found, complaints = records("memory://bucket/ledger")
+    assert not found and len(complaints) == 2
+    assert all("cannot be read (by peer)" in text for text in complaints)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_forbidden_folder_is_a_complaint(runs):
     closed = runs / record().run_id
