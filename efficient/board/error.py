@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from efficient.ledger.printable import printable
+
 #: What the suite's own code raises of settings that do not fit; of a stranger's, none is a bug.
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 #: Longest line that is said of a fault: what it quotes came from a stranger.
@@ -19,7 +21,7 @@ class BoardError(ValueError):
 
     def __init__(self, message: str) -> None:
         line = " ".join(message.split())
-        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        shown = printable(line)
         super().__init__(shown if len(shown) <= LONGEST else shown[: LONGEST - 3] + "...")
 
 

@@ -25,6 +25,7 @@ from efficient.compare.verdict import INCONCLUSIVE
 from efficient.ledger.codec import to_dict
 from efficient.ledger.place import is_remote
 from efficient.ledger.prediction import below
+from efficient.ledger.printable import printable
 from efficient.report.export import as_json
 from efficient.report.scatter import scatter
 from efficient.report.site.build import Site, build
@@ -226,13 +227,13 @@ def _publish(
         )
         return
     devices = dict.fromkeys(describe(record.machine) for record in found.records)
-    print(f"{title}: {len(found.records)} runs on {'; '.join(devices)}\n")
+    print(printable(f"{title}: {len(found.records)} runs on {'; '.join(devices)}"), end="\n\n")
     terminal(made, console(), arguments.clock)
     for one in made:
-        print(f"\n{one.workload}: {scatter(one.rows, BY_KEY['flops_executed'])}")
+        print(f"\n{printable(one.workload)}: {scatter(one.rows, BY_KEY['flops_executed'])}")
     race.tell(reached, console())
     for share in shares:
-        print(f"\nequal {share.axis}: {share.said}")
+        print(f"\nequal {share.axis}: {printable(share.said)}")
     for text in found.complaints:
         warn(text)
     print(f"\npage: {path}")

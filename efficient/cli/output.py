@@ -8,7 +8,6 @@ import logging
 import sys
 import textwrap
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from efficient.ledger.codec import to_dict
+from efficient.ledger.printable import printable
 
 #: Columns on the screen that a table may take: a path in it is never cut.
 WIDEST = 1000
@@ -49,15 +49,6 @@ def say_now_and_then(every_s: float = 2.0) -> Callable[[str], None]:
 def warn(text: str) -> None:
     """A line that a reader should not miss."""
     say(f"efficient: warning: {printable(text)}")
-
-
-def printable(text: str) -> str:
-    """One line; what commands a terminal, as a stranger's record may, is shown as its escape."""
-    unsafe = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-    return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in unsafe else c
-        for c in text
-    )
 
 
 @contextlib.contextmanager

@@ -16,7 +16,6 @@ from efficient.cli.output import (
     console,
     document,
     heading,
-    printable,
     say,
     say_now_and_then,
     table,
@@ -25,6 +24,7 @@ from efficient.cli.output import (
 from efficient.compare.column import BY_KEY
 from efficient.data.location import cache_directory
 from efficient.ledger.index import Index, index
+from efficient.ledger.printable import printable
 from efficient.ledger.query import Answer, select, write_parquet
 from efficient.ledger.table import TABLES, Column
 

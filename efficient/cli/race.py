@@ -12,6 +12,7 @@ from rich.console import Console
 from efficient.cli.failure import UsageError
 from efficient.compare.target import Reach
 from efficient.ledger.codec import to_dict
+from efficient.ledger.printable import printable
 from efficient.report import race
 from efficient.report.table import show
 
@@ -58,4 +59,6 @@ def tell(found: Mapping[str, Sequence[Reach]], console: Console) -> None:
     for one in race.profile(found):
         ratios = ", ".join(f"{work} {ratio:.3g}" for work, ratio in one.ratios.items())
         text = f"{one.arm}: performance profile {one.score:.2f} over {len(found)} workloads"
-        console.print(f"{text} (times the best: {ratios})", markup=False, highlight=False)
+        console.print(
+            printable(f"{text} (times the best: {ratios})"), markup=False, highlight=False
+        )

@@ -1,5 +1,7 @@
 """What goes wrong with records and with the files that hold them."""
 
+from efficient.ledger.printable import printable
+
 
 class RecordError(ValueError):
     """A record that cannot be read: the message names the field, the value and the remedy."""
@@ -13,4 +15,4 @@ def brief(reason: object) -> str:
     """What may hold words of a stranger's file, as one line of bounded length."""
     text = str(reason)
     text = text if len(text) <= 300 else f"{text[:200]} ... {text[-80:]}"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return printable(text)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from efficient.compare.column import Column
 from efficient.compare.front import pareto
 from efficient.compare.summary import Row
+from efficient.ledger.printable import printable
 from efficient.report import number, style
 
 
@@ -26,7 +27,9 @@ def scatter(rows: Sequence[Row], column: Column, width: int = 72, height: int = 
         star = "*" if row.label in front else " "
         quality = number.quality_spread(row, row.quality)
         cost = number.cost(row, column)
-        lines.append(f" {looks[row.label].letter}{star} {row.label:<16} {quality:>18}  {cost:>14}")
+        lines.append(
+            f" {looks[row.label].letter}{star} {printable(row.label):<16} {quality:>18}  {cost:>14}"
+        )
     return "\n".join(lines)
 
 

@@ -5,29 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import rich.box
-import rich.markup
 import rich.table
 from rich.console import Console
+from rich.markup import escape
 
 from efficient.compare.comparison import Comparison
 from efficient.compare.note import notes
 from efficient.compare.summary import Row
+from efficient.ledger.printable import printable
 from efficient.report.layout import Cell, Table, clocks, tables
 
 
 def terminal(comparisons: Sequence[Comparison], console: Console, clock: str = "train") -> None:
     """Print tables, sentences and notes of every workload; readable at 80 columns."""
     for found in comparisons:
-        console.print(f"\n[bold]{rich.markup.escape(found.workload)}[/bold]")
+        console.print(f"\n[bold]{_shown(found.workload)}[/bold]")
         for table in tables(found, clock):
             show(table, console)
         console.print()
         for text in (*found.sentences.values(), *found.readings):
-            console.print(f"- {rich.markup.escape(text)}", highlight=False)
+            console.print(f"- {_shown(text)}", highlight=False)
     for text in clocks(clock):
-        console.print(f"clock: {rich.markup.escape(text)}", style="dim", highlight=False)
+        console.print(f"clock: {_shown(text)}", style="dim", highlight=False)
     for text in notes(_rows(comparisons)):
-        console.print(f"note: {rich.markup.escape(text)}", style="yellow", highlight=False)
+        console.print(f"note: {_shown(text)}", style="yellow", highlight=False)
 
 
 def show(table: Table, console: Console) -> None:
@@ -35,9 +36,9 @@ def show(table: Table, console: Console) -> None:
     if table.columns:
         console.print(_rich(table))
     elif table.footnotes:
-        console.print(f"\n{rich.markup.escape(table.title)}", style="dim")
+        console.print(f"\n{_shown(table.title)}", style="dim")
     for note in table.footnotes:
-        console.print(f"  {rich.markup.escape(note)}", style="dim")
+        console.print(f"  {_shown(note)}", style="dim")
 
 
 def markdown(comparisons: Sequence[Comparison], clock: str = "train") -> str:
@@ -61,7 +62,7 @@ def markdown(comparisons: Sequence[Comparison], clock: str = "train") -> str:
 def to_markdown(table: Table) -> str:
     """A table alone, without title and footnotes."""
     lines = [table.columns, (":--", *["--:"] * (len(table.columns) - 1))]
-    lines += [tuple(_joined(cell, " ") for cell in row) for row in table.rows]
+    lines += [tuple(map(_joined, row)) for row in table.rows]
     return "\n".join(f"| {' | '.join(plain(text) for text in line)} |" for line in lines)
 
 
@@ -71,18 +72,26 @@ def _rows(comparisons: Sequence[Comparison]) -> list[Row]:
 
 def _rich(table: Table) -> rich.table.Table:
     made = rich.table.Table(
-        title=table.title, title_justify="left", title_style="dim", box=rich.box.SIMPLE_HEAD
+        title=_shown(table.title), title_justify="left", title_style="dim", box=rich.box.SIMPLE_HEAD
     )
     for i, name in enumerate(table.columns):
-        made.add_column(name, justify="left" if i == 0 else "right", no_wrap=i == 0)
+        made.add_column(_shown(name), justify="left" if i == 0 else "right", no_wrap=i == 0)
     for row in table.rows:
-        made.add_row(*(rich.markup.escape(_joined(cell, "\n")) for cell in row))
+        made.add_row(*("\n".join(map(_shown, _lines(cell))) for cell in row))
     return made
 
 
-def _joined(cell: Cell, between: str) -> str:
-    aside = f"({cell.aside})" if cell.aside and between == " " else cell.aside
-    return f"{cell.text}{between}{aside}" if aside else cell.text
+def _shown(text: str) -> str:
+    """One line of a terminal: neither markup nor what commands one is taken for it."""
+    return escape(printable(text))
+
+
+def _lines(cell: Cell) -> list[str]:
+    return [cell.text, cell.aside] if cell.aside else [cell.text]
+
+
+def _joined(cell: Cell) -> str:
+    return f"{cell.text} ({cell.aside})" if cell.aside else cell.text
 
 
 def plain(text: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from fabrication import record
 
 from efficient.compare.folder import Folder
 from efficient.compare.summary import rows
+from efficient.ledger.store import write_record
 
 EXPERIMENT = """
 import dataclasses
@@ -84,6 +87,21 @@ def test_sample_goes_on_from_the_prompt(command, text_config, tmp_path):
     for wrong, text in (("--temperature", "-1"), ("--prompt", "")):
         done = command(*words, wrong, text)
         assert done.code in (1, 2) and done.err.count("\n") == 1
+
+
+def test_a_report_shows_what_commands_a_terminal_as_its_escape(command, tmp_path):
+    hostile = "\x1b[2J[/red]\u202e\ud800\nmnist"
+    for seed in range(3):
+        for arm in ("baseline", hostile):
+            made = record("digits", "baseline", seed)
+            run_id = f"digits-{len(arm)}-{seed}"
+            machine = dataclasses.replace(made.machine, cpu=hostile)
+            named = {"workload": hostile, "arm": arm, "run_id": run_id, "machine": machine}
+            write_record(tmp_path, dataclasses.replace(made, **named))
+    done = command("report", tmp_path, "--out", tmp_path / "site", "--target", "0.9")
+    assert done.code == 0, done.err
+    assert "\\x1b[2J[/red]\\u202e\\ud800\\nmnist" in done.out
+    assert not {"\x1b", "\u202e", "\ud800"} & {*done.out, *done.err}
 
 
 CRIPPLED = EXPERIMENT.replace(
