@@ -194,7 +194,7 @@ def _publish(
     test: that decides; shares: of the budget that all arms were to have.
     """
     made = comparisons(found.rows, found.records, test, below(found.place))
-    reached = reaches(found.records, race.targets(arguments))
+    reached = reaches(found.compared, race.targets(arguments))
     site = Site(
         records=found.records,
         comparisons=made,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from efficient.compare.error import CompareError
@@ -24,6 +23,7 @@ class Folder:
     """What a folder or prefix holds. complaints: a line for each file that is unfit.
 
     latencies: median seconds of a call at batch 1, by workload and name of the arm or run.
+    apart: where folders are compared by themselves, the records on workloads `folder/workload`.
     """
 
     place: Path | str
@@ -31,6 +31,12 @@ class Folder:
     rows: tuple[Row, ...]
     complaints: tuple[str, ...]
     latencies: dict[tuple[str, str], float]
+    apart: tuple[Record, ...] = ()
+
+    @property
+    def compared(self) -> tuple[Record, ...]:
+        """The records on the workloads of the rows."""
+        return self.apart or self.records
 
 
 def read(directory: Path | str) -> Folder:
@@ -46,37 +52,35 @@ def read(directory: Path | str) -> Folder:
     if not any(record.status == FINISHED for record in found):
         why = f": {complaints[0]}" if complaints else ""
         raise CompareError(f"{folder} holds no finished run; train some with --out {folder}{why}")
+    apart: dict[str, list[Record]] = {}
+    named: list[Record] = []
     try:
         made = rows(found)
     except CompareError as error:
-        apart = {} if is_remote(folder) else _apart(Path(folder), found)
+        apart = {} if is_remote(folder) else _apart(Path(folder))
         if len(apart) < 2:
             raise
-        note = f"each folder of {folder} is compared by itself, because {error}"
-        latencies = {
-            (f"{name}/{workload}", arm): value
-            for name in apart
-            for (workload, arm), value in _latencies(Path(folder, name), complaints)
-        }
-        made = [row for group in apart.values() for row in group]
-        return Folder(folder, tuple(found), tuple(made), (note, *complaints), latencies)
-    latencies = {} if is_remote(folder) else dict(_latencies(Path(folder), complaints))
-    return Folder(folder, tuple(found), tuple(made), tuple(complaints), latencies)
+        complaints.insert(0, f"each folder of {folder} is compared by itself, because {error}")
+        made = rows(named := [record for own in apart.values() for record in own])
+    latencies = {
+        (f"{name}/{workload}" if name else workload, subject): value
+        for name in ([] if is_remote(folder) else apart or [""])
+        for (workload, subject), value in _latencies(Path(folder, name), complaints)
+    }
+    return Folder(folder, tuple(found), tuple(made), tuple(complaints), latencies, tuple(named))
 
 
-def _apart(folder: Path, found: list[Record]) -> dict[str, list[Row]]:
-    """Rows by name of the folder directly below that holds their records; none where runs of the
-    folder itself belong to none of these."""
+def _apart(folder: Path) -> dict[str, list[Record]]:
+    """Records on `folder/workload`, by name of the folder directly below that holds them; none
+    where runs of the folder itself belong to none of these."""
     inside = sorted(path for path in folder.iterdir() if path.is_dir())
     if (folder / RECORDS).is_file() or any((path / RECORD).is_file() for path in inside):
         return {}
     made = {}
     for inner in inside:
         own = records(inner)[0]
-        if group := rows(own, found):
-            made[inner.name] = [
-                dataclasses.replace(row, workload=f"{inner.name}/{row.workload}") for row in group
-            ]
+        if any(record.status == FINISHED for record in own):
+            made[inner.name] = [replace(r, workload=f"{inner.name}/{r.workload}") for r in own]
     return made
 
 

@@ -15,7 +15,7 @@ from fractions import Fraction
 from graphlib import CycleError, TopologicalSorter
 
 from efficient.compare.error import CompareError
-from efficient.ledger.record import Record
+from efficient.ledger.record import FINISHED, Record
 
 #: Roles of parents whose training is part of what a run needed.
 CHARGED = ("teacher", "start")
@@ -61,6 +61,15 @@ def bill(record: Record, by_id: Mapping[str, Record], key: str) -> Bill:
     needed = lineage(record, by_id)
     missing = tuple(run_id for run_id, parent in needed.items() if parent is None)
     return Bill(getattr(record.cost, key), total(list(needed.values()), key), missing)
+
+
+def candidates(records: Sequence[Record], workload: str) -> dict[str, Record]:
+    """By id, the finished runs among which parents of a run on `workload` are looked for.
+
+    Two folders that trained the same each have a run of one id: that of the workload comes first.
+    """
+    done = (record for record in records if record.status == FINISHED)
+    return {r.run_id: r for r in sorted(done, key=lambda r: r.workload == workload)}
 
 
 def lineage(record: Record, by_id: Mapping[str, Record]) -> dict[str, Record | None]:

@@ -8,8 +8,8 @@ of the arms of its parents. Other seeds serve statistics and are not charged.
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from efficient.compare.lineage import lineage, total
@@ -60,6 +60,16 @@ class Search:
 def arm_of(record: Record) -> Arm:
     """What a record belongs to: workload, arm and model; a trial belongs to its arm."""
     return record.workload, tuned_for(record.arm) or record.arm, record.model
+
+
+def labels(arms: Iterable[Arm]) -> dict[Arm, str]:
+    """The name of an arm, with its model where the workload has the arm with several."""
+    arms = list(arms)
+    models = Counter((workload, name) for workload, name, _ in dict.fromkeys(arms))
+    return {
+        (workload, name, model): name if models[workload, name] == 1 else f"{name} {model}"
+        for workload, name, model in arms
+    }
 
 
 def searches(records: Sequence[Record]) -> dict[Arm, Search]:

@@ -141,12 +141,14 @@ def sooner(first: Sequence[float | None], second: Sequence[float | None]) -> Est
     sooner less that in which it was later; it has no interval here.
 
     Raises:
-        CompareError: a side has no values.
+        CompareError: fewer than two values on a side.
     """
     from scipy.stats import permutation_test
 
-    if not first or not second:
-        raise CompareError("one side has no runs; nothing can be said of who is sooner")
+    if min(len(first), len(second)) < 2:
+        raise CompareError(
+            f"{len(first)} and {len(second)} runs cannot be tested; give two or more of each side"
+        )
     costs = [math.inf if cost is None else cost for cost in (*first, *second)]
     scores = [sum((own < other) - (own > other) for other in costs) for own in costs]
     mine, others = scores[: len(first)], scores[len(first) :]

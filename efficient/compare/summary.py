@@ -16,8 +16,8 @@ from typing import Any
 from efficient.compare.clock import RULES, Rule, bounds, seconds
 from efficient.compare.column import COLUMNS, OF_PARENTS
 from efficient.compare.error import CompareError
-from efficient.compare.lineage import lineage, total
-from efficient.compare.outlay import Arm, Outlay, Search, arm_of, outlays, searches
+from efficient.compare.lineage import candidates, lineage, total
+from efficient.compare.outlay import Arm, Outlay, Search, arm_of, labels, outlays, searches
 from efficient.compare.provenance import outdated, provenance
 from efficient.compare.spread import Spread, spread
 from efficient.ledger.notation import POINT, tuned_for
@@ -95,7 +95,7 @@ class Row:
         return self.costs[key].mean if key in self.costs else None
 
 
-def rows(records: Sequence[Record], others: Sequence[Record] = ()) -> list[Row]:
+def rows(records: Sequence[Record]) -> list[Row]:
     """One row for each (workload, arm, model) with finished runs; baselines first.
 
     Of several finished runs of one seed the latest counts, and a note says so. Trials and attempts
@@ -108,19 +108,14 @@ def rows(records: Sequence[Record], others: Sequence[Record] = ()) -> list[Row]:
     """
     finished = [r for r in records if r.status == FINISHED and not tuned_for(r.arm)]
     by_arm = searches(records)
-    by_id = {r.run_id: r for r in (*others, *finished) if r.status == FINISHED}
-    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    groups: dict[Arm, list[Record]] = defaultdict(list)
     first_of: dict[str, Record] = {}
     for record in sorted(finished, key=lambda r: (r.started_utc, r.run_id)):
         _same_data(first_of.setdefault(record.workload, record), record)
         groups[arm_of(record)].append(record)
-    models_of: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for workload, arm, model in groups:
-        models_of[workload, arm].add(model)
-    made = []
-    for (workload, arm, model), group in groups.items():
-        label = arm if len(models_of[workload, arm]) == 1 else f"{arm} {model}"
-        made.append(_row(label, group, by_id, by_arm))
+    by_id = {workload: candidates(records, workload) for workload in first_of}
+    named = labels(groups)
+    made = [_row(named[a], group, by_id[a[0]], by_arm) for a, group in groups.items()]
     return sorted(made, key=lambda row: (row.workload, row.arm != BASELINE))
 
 

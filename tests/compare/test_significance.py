@@ -104,6 +104,8 @@ def test_every_split_is_counted_where_some_never_got_there():
 def test_who_never_got_there_is_never_sooner():
     assert sooner([None, None], [None, None]).effect == 0
     assert sooner([None, None, None], [1.0, 2.0, 3.0]).p == 1.0
+    with pytest.raises(CompareError, match="1 and 2 runs cannot be tested; give two or more"):
+        sooner([1.0], [2.0, 3.0])
 
 
 @given(st.integers(2, 30), st.floats(0.01, 100))
