@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from efficient.compare.curve import OUTSIDE, Points, Standing, stand, word
 from efficient.compare.difference import baseline_of, times
 from efficient.compare.outlay import AXES
+from efficient.compare.sequential import edge_of
 from efficient.compare.significance import LEVEL, Test, detectable, holm, paired
 from efficient.compare.summary import ACCURACY, Row
 from efficient.compare.verdict import INCONCLUSIVE
@@ -37,9 +38,9 @@ class Gate:
     cost: in means of the baseline's own; gain: over the hardest rival (the curve at this cost, or a
     cheaper budget), in points of accuracy or bits per unit, more being better, with its 95 %
     interval; p: two-sided, and Holm's over `family` arms of the workload; detectable: the gain that
-    so many seeds would have found with 80 %; reason: why there is no
-    test, or which budget to add; alone: the word where parents are not charged, "" where it is the
-    same.
+    so many seeds would have found with 80 %, infinite where so few can find none; reason: why there
+    is no test, or which budget to add; alone: the word where parents are not charged, "" where it
+    is the same.
     """
 
     workload: str
@@ -107,6 +108,8 @@ def _said(gate: Gate, costs: str) -> str:
     said = f"{gate.word} by {costs}{at}"
     if math.isfinite(gate.p) and gate.word != OUTSIDE:
         least = f"; {gate.seeds} seeds could have seen {gate.detectable:.2g}"
+        if math.isinf(gate.detectable):
+            least = f"; {gate.seeds} seeds can decide nothing where each is looked at"
         least *= gate.word == INCONCLUSIVE
         said += f" ({gate.gain:+.2g} {gate.unit}, p = {gate.p:.2g}{least})"
     said += f" ({gate.reason})" if gate.reason else ""
@@ -146,7 +149,7 @@ def _judged(
                 low=one.low,
                 high=one.high,
                 p=p,
-                detectable=_detectable(one, max(1, len(tested))),
+                detectable=_detectable(one, max(1, len(tested)), test),
                 unit="points" if row.quality_name == ACCURACY else row.quality_name,
                 seeds=one.seeds,
                 family=max(1, len(tested)),
@@ -156,10 +159,10 @@ def _judged(
     return made
 
 
-def _detectable(found: Standing, family: int) -> float:
+def _detectable(found: Standing, family: int, test: Test) -> float:
     if math.isnan(found.deviation):
         return math.nan
-    return detectable(found.deviation, found.seeds, LEVEL / 2 / family)
+    return detectable(found.deviation, found.seeds, LEVEL / 2 / family, edge=edge_of(test))
 
 
 def _reason(found: Standing, said: str, axis: str) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 
 from efficient.compare.column import BY_KEY, OF_PARENTS
 from efficient.compare.contrast import AXES, CHEAPER, apart_by, contrast, whole
-from efficient.compare.difference import SAME
 from efficient.compare.dominance import DOMINATED, DOMINATES, Dominance
 from efficient.compare.front import Front
 from efficient.compare.returns import Returns, along_curve, along_front
@@ -100,13 +99,8 @@ def _leaders(rows: Sequence[Row], key: str, test: Test) -> list[str]:
         return []
     first, *others = sorted(rows, key=lambda row: _mean(row, key))
     level = LEVEL / len(others)
-    near = [row.label for row in others if not _ahead(first, row, key, test, level)]
+    near = [r.label for r in others if contrast(first, r, key, test, level=level).word != CHEAPER]
     return [first.label, *near] if len(near) < len(others) else []
-
-
-def _ahead(first: Row, other: Row, key: str, test: Test, level: float) -> bool:
-    found = contrast(first, other, key, test, level=level)
-    return found.word == CHEAPER and found.ratio < 1 - SAME
 
 
 def _tau(rows: Sequence[Row], one: str, other: str) -> float:

@@ -33,9 +33,19 @@ class Estimate:
     high: float
     size: int
 
+    @property
+    def direction(self) -> int:
+        """1 or -1 where the effect and its whole interval are on that side of 0, else 0.
+
+        A sequential test's may disagree: the interval is of all looks, the effect of the last one.
+        """
+        return (self.low > 0 and self.effect > 0) - (self.high < 0 and self.effect < 0)
+
 
 #: Of differences by seed: `paired` or `sequential`.
 Test = Callable[[Sequence[float]], Estimate]
+#: The t statistic of so many pairs above which a test of direction is below a level.
+Edge = Callable[[int, float], float]
 
 
 def paired(differences: Sequence[float], level: float = LEVEL) -> Estimate:
@@ -48,6 +58,11 @@ def paired(differences: Sequence[float], level: float = LEVEL) -> Estimate:
     freedom = len(differences) - 1
     reach = _quantile(1 - level / 2, freedom) * error
     return Estimate(mean, _above(mean / error, freedom), mean - reach, mean + reach, freedom + 1)
+
+
+def student_edge(pairs: int, level: float) -> float:
+    """The t statistic above which `paired` is below the level."""
+    return _quantile(1 - level, pairs - 1)
 
 
 def two_sided(test: Test, differences: Sequence[float]) -> Estimate:
@@ -193,25 +208,31 @@ def bootstrap(values: Sequence[float], level: float = LEVEL) -> tuple[float, flo
     return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
 
 
-def detectable(sd: float, pairs: int, level: float = LEVEL, power: float = POWER) -> float:
-    """The smallest mean difference that `paired` would find with this power, in the unit of `sd`.
+def detectable(
+    sd: float,
+    pairs: int,
+    level: float = LEVEL,
+    power: float = POWER,
+    edge: Edge = student_edge,
+) -> float:
+    """The smallest mean difference that a test would find with this power, in the unit of `sd`.
 
-    sd: of the differences.
+    sd: of the differences. edge: of the test; a sequential one is asked of its last look alone, and
+    finds a little less as well. Infinite where the test can find nothing in so few pairs.
 
     Raises:
         CompareError: fewer than two pairs.
     """
     if pairs < 2:
         raise CompareError(f"{pairs} pairs can find no difference; give two or more")
-    return sd * _deviations(pairs, level, power)
+    least = edge(pairs, level)
+    return sd * _deviations(pairs, least, power) if math.isfinite(least) else math.inf
 
 
 @cache
-def _deviations(pairs: int, level: float, power: float) -> float:
+def _deviations(pairs: int, edge: float, power: float) -> float:
     from scipy.optimize import root_scalar
     from scipy.special import nctdtr
-
-    edge = _quantile(1 - level, pairs - 1)
 
     def lacking(effect: float) -> float:
         return 1 - float(nctdtr(pairs - 1, effect * math.sqrt(pairs), edge)) - power
