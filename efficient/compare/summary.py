@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,15 +19,13 @@ from efficient.compare.error import CompareError
 from efficient.compare.lineage import candidates, lineage, total
 from efficient.compare.outlay import Arm, Outlay, Search, arm_of, labels, outlays, searches
 from efficient.compare.provenance import outdated, provenance
+from efficient.compare.question import question, refuse_others
 from efficient.compare.spread import Spread, spread
 from efficient.ledger.notation import POINT, tuned_for
 from efficient.ledger.record import FINISHED, Machine, Parent, Record, Score
 
 BASELINE = "baseline"
 ACCURACY = "accuracy"
-#: Fields of a configuration in which runs of one arm may differ: the seed, two labels, and the
-#: run whose outputs are compared with after training.
-_NOT_ASKED = ("seed", "preset", "arm", "reference")
 
 
 @dataclass(frozen=True)
@@ -119,20 +117,6 @@ def rows(records: Sequence[Record]) -> list[Row]:
     return sorted(made, key=lambda row: (row.workload, row.arm != BASELINE))
 
 
-def config_changes(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Dotted fields in which two configurations differ, with both values (`None`: absent).
-
-    An empty list or object has no fields, so it equals an absent one.
-    """
-    a, b = dict(_leaves(one)), dict(_leaves(other))
-    names = dict.fromkeys((*a, *b))
-    return {
-        name: (a.get(name), b.get(name))
-        for name in names
-        if (name in a, a.get(name)) != (name in b, b.get(name))
-    }
-
-
 def describe(machine: Machine) -> str:
     """One line that tells machines apart: device, processor and cores."""
     count = f"{machine.devices} x " if machine.devices > 1 else ""
@@ -165,7 +149,7 @@ def _row(
     by_arm: Mapping[Arm, Search],
 ) -> Row:
     for record in group[1:]:
-        _same_config(group[0], record)
+        refuse_others(group[0], record)
     latest = {record.seed: record for record in group}
     runs = [latest[seed] for seed in sorted(latest)]
     first = runs[0]
@@ -190,7 +174,7 @@ def _row(
         evidence=tuple(r.evidence for r in runs),
         parents=tuple(r.parents for r in runs),
         fingerprint=first.data.fingerprint,
-        config=_question(first),
+        config=question(first),
         device=first.machine.device_kind,
         machines=tuple(sorted({describe(r.machine) for r in runs})),
         memory_source=first.cost.memory_source,
@@ -264,38 +248,3 @@ def _same_data(one: Record, other: Record) -> None:
             f"data.fingerprint {one.data.fingerprint[:12]} and {other.data.fingerprint[:12]}; "
             "compare them apart"
         )
-
-
-def _same_config(one: Record, other: Record) -> None:
-    for name, (a, b) in config_changes(_question(one), _question(other)).items():
-        raise CompareError(
-            f"runs {one.run_id} and {other.run_id} of arm {one.arm!r} differ in more than the "
-            f"seed: config.{name} is {a!r} and {b!r}; give them two arms or two folders"
-        )
-
-
-def _question(record: Record) -> dict[str, Any]:
-    """What decides the numbers of a run but its seed; a parent is named by its role."""
-    config = {k: v for k, v in record.config.items() if k not in _NOT_ASKED}
-    for parent in record.parents:
-        config = _renamed(config, parent.run_id, f"<{parent.role}>")
-    return config
-
-
-def _renamed(value: Any, old: str, new: str) -> Any:
-    if isinstance(value, dict):
-        return {k: _renamed(v, old, new) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_renamed(v, old, new) for v in value]
-    return value.replace(old, new) if isinstance(value, str) else value
-
-
-def _leaves(value: Any, where: str = "") -> Iterable[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for name in value:
-            yield from _leaves(value[name], f"{where}.{name}" if where else str(name))
-    elif isinstance(value, (list, tuple)):
-        for i, item in enumerate(value):
-            yield from _leaves(item, f"{where}[{i}]")
-    else:
-        yield where, value
