@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from efficient.compare.error import CompareError
-from efficient.compare.summary import Row, rows
+from efficient.compare.summary import Row, rows, unscored
 from efficient.ledger.benchmark import Benchmark
 from efficient.ledger.codec import RecordError, from_dict
 from efficient.ledger.place import is_remote
@@ -20,7 +20,7 @@ BENCHMARK = "benchmark.json"
 
 @dataclass(frozen=True)
 class Folder:
-    """What a folder or prefix holds. complaints: a line for each file that is unfit.
+    """What a folder or prefix holds. complaints: a line for each file or run that is unfit.
 
     latencies: median seconds of a call at batch 1, by workload and name of the arm or run.
     apart: where folders are compared by themselves, the records on workloads `folder/workload`.
@@ -48,7 +48,7 @@ def read(directory: Path | str) -> Folder:
         StoreError: the folder does not exist.
     """
     folder = str(directory)
-    found, complaints = records(folder)
+    found, complaints = _read(folder)
     if not any(record.status == FINISHED for record in found):
         why = f": {complaints[0]}" if complaints else ""
         raise CompareError(f"{folder} holds no finished run; train some with --out {folder}{why}")
@@ -70,6 +70,13 @@ def read(directory: Path | str) -> Folder:
     return Folder(folder, tuple(found), tuple(made), tuple(complaints), latencies, tuple(named))
 
 
+def _read(place: Path | str) -> tuple[list[Record], list[str]]:
+    """Its records, without finished runs that have no quality: a complaint names each."""
+    found, complaints = records(place)
+    lacking = {r.run_id: why for r in found if r.status == FINISHED and (why := unscored(r))}
+    return [r for r in found if r.run_id not in lacking], [*complaints, *lacking.values()]
+
+
 def _apart(folder: Path) -> dict[str, list[Record]]:
     """Records on `folder/workload`, by name of the folder directly below that holds them; none
     where runs of the folder itself belong to none of these."""
@@ -78,7 +85,7 @@ def _apart(folder: Path) -> dict[str, list[Record]]:
         return {}
     made = {}
     for inner in inside:
-        own = records(inner)[0]
+        own, _ = _read(inner)
         if any(record.status == FINISHED for record in own):
             made[inner.name] = [replace(r, workload=f"{inner.name}/{r.workload}") for r in own]
     return made

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from efficient.compare.lineage import lineage, total
+from efficient.compare.lineage import all_known, lineage, spent, total
 from efficient.ledger.notation import tuned_for
 from efficient.ledger.record import FINISHED, Record
 
@@ -93,20 +93,15 @@ def outlays(
     """
     needed = [list(lineage(run, by_id).values()) for run in runs]
     arms = {arm_of(run) for run in (*runs, *(p for line in needed for p in line if p))}
-    spent = [by_arm[arm] for arm in arms if arm in by_arm]
-    trials = [record for search in spent for record in search.trials]
-    failed = [record for search in spent for record in search.failed]
+    sought = [by_arm[arm] for arm in arms if arm in by_arm]
+    trials = [record for search in sought for record in search.trials]
+    failed = [record for search in sought for record in search.failed]
     return {
         key: Outlay(
-            run=_known([getattr(run.cost, key) for run in runs]),
-            parents=_known([total(line, key) for line in needed]),
+            run=all_known([spent(run.cost, key) for run in runs]),
+            parents=all_known([total(line, key) for line in needed]),
             tuning=total(trials, key),
             failed=total(failed, key),
         )
         for key in AXES
     }
-
-
-def _known(values: Sequence[float | None]) -> tuple[float, ...] | None:
-    known = tuple(value for value in values if value is not None)
-    return known if len(known) == len(values) else None

@@ -16,7 +16,7 @@ from typing import Any
 from efficient.compare.clock import RULES, Rule, bounds, seconds
 from efficient.compare.column import COLUMNS, OF_PARENTS
 from efficient.compare.error import CompareError
-from efficient.compare.lineage import candidates, lineage, total
+from efficient.compare.lineage import candidates, lineage, spent, total
 from efficient.compare.outlay import Arm, Outlay, Search, arm_of, labels, outlays, searches
 from efficient.compare.provenance import outdated, provenance
 from efficient.compare.question import question, refuse_others
@@ -137,6 +137,16 @@ def scale(quality_name: str) -> float:
     return 100.0 if quality_name == ACCURACY else -1.0
 
 
+def unscored(record: Record) -> str:
+    """Why a run has no quality, in a line; "" where it has one."""
+    name = quality_name(record)
+    if "test" not in record.scores:
+        return f"run {record.run_id} has no score on 'test': repeat it"
+    if not math.isfinite(scored(record.scores["test"], name)):
+        return f"run {record.run_id} has no number for its {name} on 'test': repeat it"
+    return ""
+
+
 def scored(score: Score, name: str) -> float:
     """A score as quality of that name: a fraction for accuracy, else bits per unit."""
     return score.accuracy if name == ACCURACY else score.loss / math.log(2)
@@ -154,7 +164,8 @@ def _row(
     runs = [latest[seed] for seed in sorted(latest)]
     first = runs[0]
     name = quality_name(first)
-    artefacts = [_quality(r, "artefact", name) for r in runs if "artefact" in r.scores]
+    shipped = [r.scores["artefact"] for r in runs if "artefact" in r.scores]
+    artefacts = [q for score in shipped if math.isfinite(q := scored(score, name))]
     costs, unknown = _costs(runs, by_id)
     search = by_arm.get(arm_of(first), Search())
     return Row(
@@ -167,7 +178,7 @@ def _row(
         seeds=tuple(r.seed for r in runs),
         run_ids=tuple(r.run_id for r in runs),
         quality_name=name,
-        quality=spread(_quality(r, "test", name) for r in runs),
+        quality=spread(_quality(r, name) for r in runs),
         artefact_quality=spread(artefacts) if len(artefacts) == len(runs) else None,
         costs=costs,
         unknown=unknown,
@@ -212,10 +223,10 @@ def _row_notes(group: list[Record], runs: list[Record]) -> tuple[str, ...]:
     return (*found, *dict.fromkeys(text for run in runs for text in outdated(run)))
 
 
-def _quality(record: Record, split: str, name: str) -> float:
-    if split not in record.scores:
-        raise CompareError(f"run {record.run_id} has no score on {split!r}: repeat it")
-    return scored(record.scores[split], name)
+def _quality(record: Record, name: str) -> float:
+    if why := unscored(record):
+        raise CompareError(why)
+    return scored(record.scores["test"], name)
 
 
 def _costs(
@@ -230,7 +241,7 @@ def _costs(
             absent = any(parent is None for line in lineages for parent in line)
             reason = "a parent is not among these records" if absent else "unknown of a parent"
         else:
-            values = [getattr(run.cost, column.key) for run in runs]
+            values = [spent(run.cost, column.key) for run in runs]
             reasons = [run.cost.unknown.get(column.key) for run in runs]
             reason = next((r for r in reasons if r), "not measured")
         present = [float(value) for value in values if value is not None]

@@ -13,9 +13,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from efficient.compare.error import CompareError
-from efficient.compare.lineage import candidates, lineage, total
+from efficient.compare.lineage import all_known, candidates, lineage, spent, total
 from efficient.compare.outlay import Arm, arm_of, labels
 from efficient.compare.significance import Estimate, sooner
 from efficient.compare.spread import Spread, spread
@@ -121,9 +122,9 @@ def curve(run: Record, name: str) -> dict[int, tuple[Point, float]]:
     """
     last = next((point.phase for point in reversed(run.points) if point.validation), "")
     return {
-        p.step: (p, scored(p.validation, name))
+        p.step: (p, quality)
         for p in run.points
-        if p.validation and p.phase == last
+        if p.validation and p.phase == last and isfinite(quality := scored(p.validation, name))
     }
 
 
@@ -198,11 +199,11 @@ def _costs(
     lineages = [list(lineage(run, records).values()) for run in runs]
     known, unknown = {}, {}
     for key in COSTS:
-        own = [getattr(point, key) for point in points]
-        parents = [total(line, key) for line in lineages]
-        if None in own:
+        own = all_known([spent(point, key) for point in points])
+        parents = all_known([total(line, key) for line in lineages])
+        if own is None:
             unknown[key] = "not on the curve"
-        elif None in parents:
+        elif parents is None:
             absent = any(parent is None for line in lineages for parent in line)
             unknown[key] = "a parent is not among these records" if absent else "not of a parent"
         else:

@@ -6,6 +6,7 @@ no arm knows is a footnote alone.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +21,6 @@ from efficient.compare.summary import Row
 from efficient.report import number
 
 TRAINING = ("flops_executed", "flops_effective", "flops_parents", "train_s", "total_s")
-#: Costs of which a table says what the first model took.
-FIRST = ("flops_executed", "total_s", "energy_j")
 #: Costs of which a table says what the first model took.
 FIRST = ("flops_executed", "total_s", "energy_j")
 ENERGY = ("energy_j", "carbon_gco2e", "cost_usd", "mfu", "hfu")
@@ -187,6 +186,8 @@ def _clock(row: Row, rows: Sequence[Row], name: str) -> Cell:
     low, high = row.clock_bounds[name]
     sign = f"{mark(RULES[name])} " if low < high and mark(RULES[name]) else ""
     mean = row.clocks[name].mean
+    if not math.isfinite(mean):
+        return Cell(number.NONE)
     whole = baseline.clocks[name].mean if baseline else 0.0
     return Cell(f"{sign}{number.seconds(mean)}", times(mean / whole) if whole else "")
 

@@ -8,11 +8,12 @@ import json
 import pytest
 from fabrication import record, records
 
+from efficient.cli import main
 from efficient.compare.error import CompareError
 from efficient.compare.folder import BENCHMARK, read
 from efficient.compare.lineage import total
 from efficient.ledger.notation import trial
-from efficient.ledger.store import write_json, write_record
+from efficient.ledger.store import RECORD, write_json, write_record
 
 LATENCY = {"subject": "baseline", "task": "predict", "calls": 9, "quantiles": {"p50": 0.002}}
 MADE = {"workload": "digits", "versions": {}, "subjects": [], "latencies": [LATENCY]}
@@ -81,6 +82,47 @@ def test_a_parent_is_looked_for_in_the_own_folder_first(tmp_path):
     keep(tmp_path / "two", [slow, other(record(arm="baseline")), record(arm="distilled")])
     spent = {r.workload: r.cost("train_s_parents") for r in read(tmp_path).rows if r.parents[0]}
     assert spent == {"one/digits": teacher.cost.train_s, "two/digits": 1e4}
+
+
+def spoil(path, *places):
+    """Write null in place of numbers."""
+    plain = json.loads(path.read_text())
+    for *outer, last in places:
+        part = plain
+        for key in outer:
+            part = part[key]
+        part[last] = None
+    write_json(path, plain)
+
+
+SECONDS = (
+    ("cost", "train_s"),
+    ("cost", "laps", "train"),
+    ("cost", "processes", 0, "total_s"),
+    ("cost", "estimate", "train_s", "central"),
+    ("points", 0, "train_s"),
+    ("scores", "artefact", "accuracy"),
+)
+
+
+def test_null_in_place_of_a_number_is_unknown_and_stops_no_report(tmp_path, capsys):
+    made = [record(arm=arm, seed=seed) for arm in ("baseline", "pruned") for seed in (0, 1)]
+    keep(tmp_path, made)
+    spoil(tmp_path / made[3].run_id / RECORD, *SECONDS)
+    assert main(["report", str(tmp_path), "--target", "0.9", "--clock", "all"]) == 0
+    said = capsys.readouterr().out
+    assert "nan" not in said.replace("nanogpt", "")
+    assert "train unknown (not measured): pruned" in said
+
+
+def test_a_run_without_a_quality_is_left_out_and_named(tmp_path, capsys):
+    made = [record(arm=arm, seed=seed) for arm in ("baseline", "pruned") for seed in (0, 1)]
+    keep(tmp_path, made)
+    spoil(tmp_path / made[3].run_id / RECORD, ("scores", "test", "accuracy"))
+    assert main(["report", str(tmp_path), "--json"]) == 0
+    (why,) = json.loads(capsys.readouterr().out)["complaints"]
+    assert why == f"run {made[3].run_id} has no number for its accuracy on 'test': repeat it"
+    assert {row.label: row.n for row in read(tmp_path).rows} == {"baseline": 2, "pruned": 1}
 
 
 def test_one_folder_that_may_not_be_compared_is_refused(tmp_path):
