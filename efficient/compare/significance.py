@@ -18,8 +18,8 @@ from efficient.compare.spread import Spread, spread
 LEVEL, POWER = 0.05, 0.8
 #: A spread below this, of a mean of about 1 or more, is that of rounding.
 ROUNDING = 1e-12
-#: Values below which a bootstrap interval is far too narrow, and draws of one.
-LEAST_VALUES, DRAWS = 5, 9999
+#: Draws of a test by permutation.
+DRAWS = 9999
 
 
 @dataclass(frozen=True)
@@ -188,26 +188,6 @@ def holm(ps: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted)
 
 
-def bootstrap(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
-    """Interval of the mean without a normal distribution (bias-corrected, accelerated).
-
-    Raises:
-        CompareError: too few values, of which an interval would be far too narrow.
-    """
-    from scipy.stats import bootstrap as draw
-
-    if len(values) < LEAST_VALUES:
-        raise CompareError(
-            f"{len(values)} values are too few for a bootstrap; give {LEAST_VALUES} or more"
-        )
-    found = spread(values)
-    if not _varies(found.sd or 0.0, found.mean):
-        return found.mean, found.mean
-    data = (tuple(values),)
-    drawn = draw(data, _mean, n_resamples=DRAWS, confidence_level=1 - level, rng=0)
-    return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
-
-
 def detectable(
     sd: float,
     pairs: int,
@@ -283,7 +263,3 @@ def _finite(values: Sequence[float], what: str) -> Spread:
 
 def _varies(error: float, mean: float) -> bool:
     return error > ROUNDING * max(1.0, abs(mean))
-
-
-def _mean(values, axis):
-    return values.mean(axis=axis)

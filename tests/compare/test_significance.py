@@ -15,7 +15,6 @@ from statsmodels.stats.power import TTestPower
 from efficient.compare.error import CompareError
 from efficient.compare.significance import (
     apart,
-    bootstrap,
     detectable,
     discordant,
     equivalent,
@@ -117,19 +116,6 @@ def test_the_least_effect_has_its_power_by_statsmodels(pairs, sd):
 
 def test_three_pairs_see_little():
     assert detectable(1.0, 3) == pytest.approx(2.30, abs=0.01)
-
-
-def test_a_bootstrap_of_many_values_is_students_interval():
-    values = np.random.default_rng(0).normal(1.0, 1.0, 400)
-    found, student = bootstrap(values), paired(values)
-    assert found == pytest.approx((student.low, student.high), abs=0.01)
-    assert bootstrap(values) == found, "the draws are the same each time"
-
-
-def test_a_bootstrap_of_few_values_is_refused():
-    with pytest.raises(CompareError, match="3 values are too few"):
-        bootstrap([1.0, 2.0, 3.0])
-    assert bootstrap([2.0] * 5) == (2.0, 2.0)
 
 
 @pytest.mark.parametrize("values", [[1.0], [1.0, math.nan], [math.inf, 1.0]])
