@@ -19,7 +19,7 @@ from efficient.compare.significance import (
     two_sided,
 )
 from efficient.compare.spread import spread
-from efficient.compare.summary import ACCURACY, Row
+from efficient.compare.summary import Row
 from efficient.compare.verdict import INCONCLUSIVE
 
 BETTER, WORSE = "BETTER", "WORSE"
@@ -129,7 +129,7 @@ def _decision(row: Row, base: Row, found: Estimate, p: float, family: int, test:
         high=found.high,
         p=p,
         detectable=least,
-        unit="points" if row.quality_name == ACCURACY else row.quality_name,
+        unit=row.gain_unit,
         seeds=seeds,
         paired=share_seeds(row, base),
         family=family,

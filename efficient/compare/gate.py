@@ -14,12 +14,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from efficient.compare.contrast import apart_by
 from efficient.compare.curve import OUTSIDE, Points, Standing, stand, word
 from efficient.compare.difference import baseline_of, times
 from efficient.compare.outlay import AXES
 from efficient.compare.sequential import edge_of
 from efficient.compare.significance import LEVEL, Test, detectable, holm, paired
-from efficient.compare.summary import ACCURACY, Row
+from efficient.compare.summary import Row
 from efficient.compare.verdict import INCONCLUSIVE
 
 #: What a cost is called in a sentence.
@@ -150,7 +151,7 @@ def _judged(
                 high=one.high,
                 p=p,
                 detectable=_detectable(one, max(1, len(tested)), test),
-                unit="points" if row.quality_name == ACCURACY else row.quality_name,
+                unit=row.gain_unit,
                 seeds=one.seeds,
                 family=max(1, len(tested)),
                 reason=_reason(one, said, axis),
@@ -187,16 +188,12 @@ def _unfit(row: Row, curve: list[Row], axis: str, parents: bool) -> str:
     """Why costs of these may not be set beside each other; "" where they may."""
     if parents and any(one.outlays[axis].full is None for one in (row, *curve)):
         return "what its parents cost is unknown"
-    if axis != "flops_executed" and any(one.machines != row.machines for one in curve):
-        return "different machines"
-    if axis == "energy_j" and any(one.energy_grades != row.energy_grades for one in curve):
-        return "joules of different grades"
-    return ""
+    return next(filter(None, (apart_by(row, one, axis) for one in curve)), "")
 
 
 def _points(row: Row, axis: str, parents: bool) -> Points:
     """Cost and quality by seed; quality in points or negative bits, so that more is better."""
-    outlay, scale = row.outlays[axis], 100.0 if row.quality_name == ACCURACY else -1.0
+    outlay = row.outlays[axis]
     costs = (outlay.full if parents else outlay.run) or ()
-    pairs = ((cost, scale * q) for cost, q in zip(costs, row.quality.values, strict=True))
+    pairs = ((cost, row.scale * q) for cost, q in zip(costs, row.quality.values, strict=True))
     return dict(zip(row.seeds, pairs, strict=True))

@@ -84,6 +84,11 @@ class Row:
         return scale(self.quality_name)
 
     @property
+    def gain_unit(self) -> str:
+        """What a difference in quality is counted in, by that scale."""
+        return "points" if self.quality_name == ACCURACY else self.quality_name
+
+    @property
     def at_budget(self) -> bool:
         """Whether it is the baseline trained for another length, a point to read others against."""
         return self.arm.startswith(BASELINE + POINT)

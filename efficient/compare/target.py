@@ -17,15 +17,12 @@ from math import isfinite
 
 from efficient.compare.error import CompareError
 from efficient.compare.lineage import all_known, candidates, lineage, spent, total
-from efficient.compare.outlay import Arm, arm_of, labels
+from efficient.compare.outlay import AXES, Arm, arm_of, labels
 from efficient.compare.significance import Estimate, sooner
 from efficient.compare.spread import Spread, spread
 from efficient.compare.summary import ACCURACY, quality_name, scored
 from efficient.ledger.notation import tuned_for
 from efficient.ledger.record import INTERRUPTED, Point, Record
-
-#: What a curve knows at each step.
-COSTS = ("train_s", "total_s", "flops_executed", "energy_j")
 
 
 @dataclass(frozen=True)
@@ -187,7 +184,7 @@ def _spent(found: Reach, cost: str) -> Sequence[float | None]:
     if found.step is None:
         return [None] * len(found.seeds)
     if cost not in found.costs:
-        why = found.unknown.get(cost, f"give one of {', '.join(COSTS)}")
+        why = found.unknown.get(cost, f"give one of {', '.join(AXES)}")
         raise CompareError(f"{found.label}: {cost} at step {found.step} is unknown: {why}")
     return found.costs[cost].values
 
@@ -198,7 +195,7 @@ def _costs(
     """What the runs had spent at these points, each with the whole of its parents."""
     lineages = [list(lineage(run, records).values()) for run in runs]
     known, unknown = {}, {}
-    for key in COSTS:
+    for key in AXES:
         own = all_known([spent(point, key) for point in points])
         parents = all_known([total(line, key) for line in lineages])
         if own is None:

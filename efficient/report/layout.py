@@ -35,7 +35,8 @@ SHIPPED = ("flops_inference", "bit_operations", "stored_bytes", "params_total", 
 
 #: Readings of different grades have no ratio.
 _OF_ENERGY = ("energy_j", "carbon_gco2e")
-_SHORT = {
+#: Heads of columns, short enough for a table of 80.
+SHORT = {
     "flops_executed": "executed",
     "flops_effective": "effective",
     "flops_parents": "parents",
@@ -205,7 +206,7 @@ def _energy(rows: Sequence[Row]) -> Table:
         notes.append(f"steps are bound by: {bounds[0]}")
     for key in ENERGY:
         words = dict.fromkeys(text for row in rows for text in row.provenance.get(key, ()))
-        notes += [f"{_SHORT[key]}: {text}" for text in words]
+        notes += [f"{SHORT[key]}: {text}" for text in words]
     return Table(made.title, columns, cells, tuple(notes))
 
 
@@ -222,7 +223,7 @@ def _costs(title: str, rows: Sequence[Row], keys: Sequence[str]) -> Table:
         if baseline and baseline.energy_grades != row.energy_grades:
             ratios = {key: r for key, r in ratios.items() if key not in _OF_ENERGY}
         made.append((Cell(row.label), *(_cost(row, key, ratios) for key in known)))
-    return Table(title, ("arm", *(_SHORT[key] for key in known)), tuple(made), notes)
+    return Table(title, ("arm", *(SHORT[key] for key in known)), tuple(made), notes)
 
 
 def _cost(row: Row, key: str, ratios: dict[str, float]) -> Cell:
@@ -240,7 +241,7 @@ def _footnotes(rows: Sequence[Row], keys: Sequence[str]) -> tuple[str, ...]:
                 arms.setdefault((key, row.unknown[key]), []).append(row.label)
     names: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for (key, reason), labels in arms.items():
-        names.setdefault((reason, tuple(labels)), []).append(_SHORT[key])
+        names.setdefault((reason, tuple(labels)), []).append(SHORT[key])
     return tuple(
         f"{', '.join(found)} unknown ({reason})"
         + ("" if len(labels) == len(rows) else f": {', '.join(labels)}")

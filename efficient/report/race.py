@@ -6,27 +6,21 @@ from collections.abc import Mapping, Sequence
 
 from efficient.compare.column import BY_KEY
 from efficient.compare.difference import baseline_of, times
+from efficient.compare.outlay import AXES
 from efficient.compare.profile import Profile, profiles
 from efficient.compare.significance import LEVEL, holm
 from efficient.compare.target import Reach, cheaper
 from efficient.report import number
-from efficient.report.layout import Cell, Table
+from efficient.report.layout import SHORT, Cell, Table
 
 #: Whose seeds are tested for who was sooner.
 TESTED = "train_s"
-#: Columns, in their order; each with all that the parents of a run cost.
-_SHORT = {
-    "flops_executed": "executed",
-    "train_s": "train",
-    "total_s": "total",
-    "energy_j": "energy",
-}
 
 
 def table(workload: str, found: Sequence[Reach]) -> Table:
     """An arm a row: the step, its costs there with all parents, and whether it was sooner."""
     words = verdicts(found)
-    known = [key for key in _SHORT if any(key in one.costs for one in found)]
+    known = [key for key in AXES if any(key in one.costs for one in found)]
     rows = []
     for one in found:
         base = baseline_of(one, found)
@@ -37,7 +31,7 @@ def table(workload: str, found: Sequence[Reach]) -> Table:
         notes.append(
             f"train seconds to the target, by Gehan's test and Holm's over {len(words)} arms"
         )
-    columns = ("arm", "at step", *(_SHORT[key] for key in known), *["verdict"] * bool(words))
+    columns = ("arm", "at step", *(SHORT[key] for key in known), *["verdict"] * bool(words))
     title = f"{workload}: cost to {found[0].target:g} on validation, parents included"
     return Table(title, columns, tuple(rows), tuple(notes))
 
