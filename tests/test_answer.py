@@ -87,7 +87,7 @@ def test_what_a_plan_fills_in_is_no_other_question(trained):
 def test_seconds_of_the_parents_are_in_the_whole():
     made = rows([fabricated(arm=arm) for arm in ("baseline", "teacher", "distilled")])
     student = next(row for row in made if row.arm == "distilled")
-    whole = SCRIPT["whole"](student).cost(SCRIPT["WHOLE"].key)
+    whole = SCRIPT["with_whole"](student).cost(SCRIPT["WHOLE"].key)
     assert whole == student.cost("train_s") + student.cost("train_s_parents") > 50
     alone = rows([fabricated(arm="distilled")])
-    assert SCRIPT["WHOLE"].key not in SCRIPT["whole"](alone[0]).costs
+    assert SCRIPT["WHOLE"].key not in SCRIPT["with_whole"](alone[0]).costs

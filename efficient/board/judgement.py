@@ -8,7 +8,8 @@ from efficient.board.claim import claim, cost, question
 from efficient.board.entry import Claim, Opened
 from efficient.board.error import BoardError, quoted
 from efficient.board.rules import FULL, Hardware, Rules, Target, Track
-from efficient.compare.summary import config_changes, describe
+from efficient.compare.question import config_changes
+from efficient.compare.summary import describe
 from efficient.cost.chip import find
 from efficient.ledger.record import Record
 

@@ -200,7 +200,7 @@ def _publish(
     to have.
     """
     made = comparisons(found.rows, found.records, test, below(found.place))
-    reached = reaches(found.records, targets)
+    reached = reaches(found.compared, targets)
     site = Site(
         records=found.records,
         comparisons=made,

@@ -45,7 +45,7 @@ def document(found: Mapping[str, Sequence[Reach]]) -> dict[str, Any]:
     words = {work: race.verdicts(here) for work, here in found.items()}
     return {
         "targets": {
-            work: [to_dict(one) | {"verdict": words[work].get(one.arm)} for one in here]
+            work: [to_dict(one) | {"verdict": words[work].get(one.label)} for one in here]
             for work, here in found.items()
         },
         "profiles": [to_dict(one) for one in race.profile(found)],

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 
+from efficient.compare.difference import SAME
 from efficient.compare.summary import Row
-
-#: Shares of the baseline's cost below which nothing was paid, or saved.
-SAME = 0.005
 
 
 def break_even(row: Row, baseline: Row) -> float | None:

@@ -1,9 +1,11 @@
 """One cost of two arms: is the first cheaper, and could these seeds have told?
 
 A cost of training is compared with what an arm's parents cost, each charged in full, so that a
-teacher or a starting point is never free. Counted costs are compared exactly. Measured ones vary
-from run to run: their verdict is Student's on the differences of their logarithms by seed, Welch's
-where the arms share none, two-sided at 5 %.
+teacher or a starting point is never free. Counted costs need no test: what differs by more than
+`difference.SAME` differs. Measured ones vary from run to run: their verdict is Student's on the
+differences of their logarithms by seed, Welch's where not all seeds are shared, two-sided at 5 %. A
+few dear runs can turn the ratio of the means around: where it disagrees with the test, neither side
+is said to be cheaper.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import math
 from dataclasses import dataclass
 
 from efficient.compare.column import OF_PARENTS
+from efficient.compare.difference import SAME
 from efficient.compare.significance import LEVEL, Estimate, Test, apart, paired, two_sided
 from efficient.compare.spread import Spread, spread
 from efficient.compare.summary import Row
@@ -38,7 +41,7 @@ class Contrast:
     """A cost of an arm against that of another.
 
     ratio: of the means; p: of the test, not a number where the cost is counted or has no test;
-    reason: why it is unknown, or undecided without a test.
+    reason: why it is unknown, or undecided by no fault of the p.
     """
 
     key: str
@@ -64,16 +67,19 @@ def contrast(
     if mine.mean == theirs.mean:
         return Contrast(key, EVEN, 1.0)
     if key not in MEASURED:
+        if abs(ratio - 1) <= SAME:
+            return Contrast(key, EVEN, ratio)
         return Contrast(key, CHEAPER if mine.mean < theirs.mean else DEARER, ratio)
     if min(*mine.values, *theirs.values) <= 0:
         return Contrast(key, UNKNOWN, reason="a run of no cost has no ratio")
     if min(row.n, other.n) < 2:
         return Contrast(key, UNDECIDED, ratio, reason="one seed")
-    p = _ratio(row, mine, other, theirs, test).p
-    word = UNDECIDED
-    if p < level:
-        word = CHEAPER if ratio < 1 else DEARER
-    return Contrast(key, word, ratio, p)
+    found = _ratio(row, mine, other, theirs, test)
+    if not found.p < level:
+        return Contrast(key, UNDECIDED, ratio, found.p)
+    if found.direction != (ratio > 1) - (ratio < 1):
+        return Contrast(key, UNDECIDED, ratio, found.p, "the mean and the seeds disagree")
+    return Contrast(key, CHEAPER if found.direction < 0 else DEARER, ratio, found.p)
 
 
 def whole(row: Row, key: str) -> Spread | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from efficient.compare.difference import baseline_of, gains, share_seeds
+from efficient.compare.sequential import edge_of
 from efficient.compare.significance import (
     LEVEL,
     Estimate,
@@ -18,7 +19,7 @@ from efficient.compare.significance import (
     two_sided,
 )
 from efficient.compare.spread import spread
-from efficient.compare.summary import ACCURACY, Row
+from efficient.compare.summary import Row
 from efficient.compare.verdict import INCONCLUSIVE
 
 BETTER, WORSE = "BETTER", "WORSE"
@@ -31,8 +32,8 @@ class Decision:
     gain: in quality, in points of accuracy or bits per unit of text, more being better, with its
     95 % interval; p: two-sided, and Holm's over `family` arms of the workload, so that an interval
     without 0 may be inconclusive beside many others; detectable: the gain that so many seeds would
-    have found with 80 %; paired: whether both sides have the same seeds. With one seed nothing but
-    the gain is a number.
+    have found with 80 %, infinite where so few can find none; paired: whether both sides have the
+    same seeds. With one seed nothing but the gain is a number.
     """
 
     workload: str
@@ -65,6 +66,8 @@ class Decision:
         said += f" [{self.low:.3g}, {self.high:.3g}], p = {self.p:.2g}{among}, {how}"
         if self.word != INCONCLUSIVE:
             return said
+        if math.isinf(self.detectable):
+            return f"{said}; so few can decide nothing where each is looked at"
         least = f"{self.detectable:.2g} {self.unit}"
         return f"{said}; so many could only have seen {least} or more"
 
@@ -76,8 +79,8 @@ def decide(rows: Sequence[Row], test: Test = paired) -> list[Decision]:
     nothing from the level of the others.
 
     test: `paired` where the number of seeds was planned, `sequential` where each new one is
-    looked at. Sides without common seeds are paired by their order for a sequential test, which
-    costs nothing but power, and take Welch's test for a planned one.
+    looked at. Where not all seeds of the shorter side are shared, the sides are paired by their
+    order for a sequential test, which costs nothing but power, and take Welch's for a planned one.
     """
     found = []
     for workload in dict.fromkeys(row.workload for row in rows):
@@ -89,7 +92,7 @@ def decide(rows: Sequence[Row], test: Test = paired) -> list[Decision]:
         adjusted = iter(holm(tested))
         for side, one in zip(sides, both, strict=True):
             p = math.nan if math.isnan(one.p) else next(adjusted)
-            found.append(_decision(*side, one, p, max(1, len(tested))))
+            found.append(_decision(*side, one, p, max(1, len(tested)), test))
     return found
 
 
@@ -107,14 +110,15 @@ def estimate(row: Row, base: Row, test: Test = paired) -> Estimate:
     return two_sided(test, _differences(row, base))
 
 
-def _decision(row: Row, base: Row, found: Estimate, p: float, family: int) -> Decision:
+def _decision(row: Row, base: Row, found: Estimate, p: float, family: int, test: Test) -> Decision:
     seeds = min(row.n, base.n)
     least = math.nan
     if seeds > 1:
-        least = detectable(_deviation(row, base), seeds, LEVEL / 2 / family)
+        level = LEVEL / 2 / family
+        least = detectable(_deviation(row, base), seeds, level, edge=edge_of(test))
     word = INCONCLUSIVE
     if p < LEVEL:
-        word = BETTER if found.effect > 0 else WORSE
+        word = {1: BETTER, -1: WORSE}.get(found.direction, INCONCLUSIVE)
     return Decision(
         workload=row.workload,
         arm=row.label,
@@ -125,7 +129,7 @@ def _decision(row: Row, base: Row, found: Estimate, p: float, family: int) -> De
         high=found.high,
         p=p,
         detectable=least,
-        unit="points" if row.quality_name == ACCURACY else row.quality_name,
+        unit=row.gain_unit,
         seeds=seeds,
         paired=share_seeds(row, base),
         family=family,

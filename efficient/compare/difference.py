@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Protocol, TypeVar
 
 from efficient.compare.column import COLUMNS
 from efficient.compare.error import CompareError
@@ -54,7 +55,21 @@ def difference(row: Row, baseline: Row) -> Difference:
     )
 
 
-def baseline_of(row: Row, rows: Sequence[Row]) -> Row | None:
+class Claim(Protocol):
+    """What has a baseline: a row, or an arm's way to a target."""
+
+    @property
+    def workload(self) -> str: ...
+    @property
+    def arm(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+
+
+One = TypeVar("One", bound=Claim)
+
+
+def baseline_of(row: One, rows: Sequence[One]) -> One | None:
     """The baseline a row is read against: of its own model, else the only one of its workload."""
     here = [r for r in rows if r.workload == row.workload and r.arm == BASELINE]
     own = [r for r in here if r.model == row.model]

@@ -40,8 +40,9 @@ class Agreement:
 
 
 def single_pairs(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
-    """Arms of one seed beside a baseline of one seed."""
-    pairs = [(row, base) for row in rows if (base := baseline_of(row, rows))]
+    """Arms of one seed beside a baseline of one seed, which at another budget claims nothing."""
+    claims = [row for row in rows if not row.at_budget]
+    pairs = [(row, base) for row in claims if (base := baseline_of(row, rows))]
     return [(row, base) for row, base in pairs if row.n == base.n == 1]
 
 

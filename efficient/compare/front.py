@@ -17,7 +17,7 @@ from efficient.compare.contrast import AXES, apart_by, whole
 from efficient.compare.error import CompareError
 from efficient.compare.significance import LEVEL
 from efficient.compare.spread import Spread
-from efficient.compare.summary import ACCURACY, Row
+from efficient.compare.summary import Row
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,10 +81,7 @@ def front(rows: Sequence[Row], cost: str) -> Front | None:
     quality, spent = _drawn(placed)
     # The last line is of the means themselves.
     worst, dearest = _reference(placed)
-    on, area = (
-        _on(quality, spent),
-        _area(quality, spent, rows[0].scale * worst, dearest),
-    )
+    on, area = _on(quality, spent), _area(quality, spent, rows[0].scale * worst, dearest)
     labels = [row.label for row, _ in placed]
     edge = int(LEVEL / 2 * DRAWS)
     ordered = sorted(area[:-1].tolist())
@@ -97,7 +94,7 @@ def front(rows: Sequence[Row], cost: str) -> Front | None:
         hypervolume=float(area[-1]),
         low=ordered[edge],
         high=ordered[-1 - edge],
-        unit=f"{_unit(rows[0])} x factors of ten",
+        unit=f"{rows[0].gain_unit} x factors of ten",
         reference=(worst, dearest),
         fewest=min(row.n for row, _ in placed),
         single=tuple(row.label for row, _ in placed if row.n == 1),
@@ -185,10 +182,6 @@ def _reference(placed: Sequence[tuple[Row, Spread]]) -> tuple[float, float]:
     values = [value for row, _ in placed for value in row.quality.values]
     worst = min(values) if row.more_is_better else max(values)
     return worst, BEYOND * max(value for _, spent in placed for value in spent.values)
-
-
-def _unit(row: Row) -> str:
-    return "points" if row.quality_name == ACCURACY else row.quality_name
 
 
 def _one_workload(rows: Sequence[Row]) -> None:

@@ -14,11 +14,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from efficient.compare.contrast import apart_by
 from efficient.compare.curve import OUTSIDE, Points, Standing, stand, word
 from efficient.compare.difference import baseline_of, times
 from efficient.compare.outlay import AXES
+from efficient.compare.sequential import edge_of
 from efficient.compare.significance import LEVEL, Test, detectable, holm, paired
-from efficient.compare.summary import ACCURACY, Row
+from efficient.compare.summary import Row
 from efficient.compare.verdict import INCONCLUSIVE
 
 #: What a cost is called in a sentence.
@@ -37,9 +39,9 @@ class Gate:
     cost: in means of the baseline's own; gain: over the hardest rival (the curve at this cost, or a
     cheaper budget), in points of accuracy or bits per unit, more being better, with its 95 %
     interval; p: two-sided, and Holm's over `family` arms of the workload; detectable: the gain that
-    so many seeds would have found with 80 %; reason: why there is no
-    test, or which budget to add; alone: the word where parents are not charged, "" where it is the
-    same.
+    so many seeds would have found with 80 %, infinite where so few can find none; reason: why there
+    is no test, or which budget to add; alone: the word where parents are not charged, "" where it
+    is the same.
     """
 
     workload: str
@@ -107,6 +109,8 @@ def _said(gate: Gate, costs: str) -> str:
     said = f"{gate.word} by {costs}{at}"
     if math.isfinite(gate.p) and gate.word != OUTSIDE:
         least = f"; {gate.seeds} seeds could have seen {gate.detectable:.2g}"
+        if math.isinf(gate.detectable):
+            least = f"; {gate.seeds} seeds can decide nothing where each is looked at"
         least *= gate.word == INCONCLUSIVE
         said += f" ({gate.gain:+.2g} {gate.unit}, p = {gate.p:.2g}{least})"
     said += f" ({gate.reason})" if gate.reason else ""
@@ -146,8 +150,8 @@ def _judged(
                 low=one.low,
                 high=one.high,
                 p=p,
-                detectable=_detectable(one, max(1, len(tested))),
-                unit="points" if row.quality_name == ACCURACY else row.quality_name,
+                detectable=_detectable(one, max(1, len(tested)), test),
+                unit=row.gain_unit,
                 seeds=one.seeds,
                 family=max(1, len(tested)),
                 reason=_reason(one, said, axis),
@@ -156,10 +160,10 @@ def _judged(
     return made
 
 
-def _detectable(found: Standing, family: int) -> float:
+def _detectable(found: Standing, family: int, test: Test) -> float:
     if math.isnan(found.deviation):
         return math.nan
-    return detectable(found.deviation, found.seeds, LEVEL / 2 / family)
+    return detectable(found.deviation, found.seeds, LEVEL / 2 / family, edge=edge_of(test))
 
 
 def _reason(found: Standing, said: str, axis: str) -> str:
@@ -184,16 +188,12 @@ def _unfit(row: Row, curve: list[Row], axis: str, parents: bool) -> str:
     """Why costs of these may not be set beside each other; "" where they may."""
     if parents and any(one.outlays[axis].full is None for one in (row, *curve)):
         return "what its parents cost is unknown"
-    if axis != "flops_executed" and any(one.machines != row.machines for one in curve):
-        return "different machines"
-    if axis == "energy_j" and any(one.energy_grades != row.energy_grades for one in curve):
-        return "joules of different grades"
-    return ""
+    return next(filter(None, (apart_by(row, one, axis) for one in curve)), "")
 
 
 def _points(row: Row, axis: str, parents: bool) -> Points:
     """Cost and quality by seed; quality in points or negative bits, so that more is better."""
-    outlay, scale = row.outlays[axis], 100.0 if row.quality_name == ACCURACY else -1.0
+    outlay = row.outlays[axis]
     costs = (outlay.full if parents else outlay.run) or ()
-    pairs = ((cost, scale * q) for cost, q in zip(costs, row.quality.values, strict=True))
+    pairs = ((cost, row.scale * q) for cost, q in zip(costs, row.quality.values, strict=True))
     return dict(zip(row.seeds, pairs, strict=True))

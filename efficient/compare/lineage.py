@@ -15,7 +15,7 @@ from fractions import Fraction
 from graphlib import CycleError, TopologicalSorter
 
 from efficient.compare.error import CompareError
-from efficient.ledger.record import Record
+from efficient.ledger.record import FINISHED, Cost, Point, Record
 
 #: Roles of parents whose training is part of what a run needed.
 CHARGED = ("teacher", "start")
@@ -60,7 +60,16 @@ def bill(record: Record, by_id: Mapping[str, Record], key: str) -> Bill:
     """
     needed = lineage(record, by_id)
     missing = tuple(run_id for run_id, parent in needed.items() if parent is None)
-    return Bill(getattr(record.cost, key), total(list(needed.values()), key), missing)
+    return Bill(spent(record.cost, key), total(list(needed.values()), key), missing)
+
+
+def candidates(records: Sequence[Record], workload: str) -> dict[str, Record]:
+    """By id, the finished runs among which parents of a run on `workload` are looked for.
+
+    Two folders that trained the same each have a run of one id: that of the workload comes first.
+    """
+    done = (record for record in records if record.status == FINISHED)
+    return {r.run_id: r for r in sorted(done, key=lambda r: r.workload == workload)}
 
 
 def lineage(record: Record, by_id: Mapping[str, Record]) -> dict[str, Record | None]:
@@ -87,9 +96,21 @@ def lineage(record: Record, by_id: Mapping[str, Record]) -> dict[str, Record | N
     return found
 
 
+def spent(cost: Cost | Point, key: str) -> float | None:
+    """A field of it; None where it is unknown, also where a record has null for a number."""
+    value = getattr(cost, key)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def all_known(values: Sequence[float | None]) -> tuple[float, ...] | None:
+    """The values; None where one of them is."""
+    known = tuple(value for value in values if value is not None)
+    return known if len(known) == len(values) else None
+
+
 def total(parents: Sequence[Record | None], key: str) -> float | None:
     """Sum of a field of `Cost` over runs; None where one of it is absent or unknown."""
-    values = [getattr(parent.cost, key) for parent in parents if parent is not None]
-    if len(values) < len(parents) or None in values:
+    values = all_known([parent and spent(parent.cost, key) for parent in parents])
+    if values is None:
         return None
     return sum(values) if all(isinstance(value, int) for value in values) else math.fsum(values)

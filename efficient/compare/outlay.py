@@ -8,11 +8,11 @@ of the arms of its parents. Other seeds serve statistics and are not charged.
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from efficient.compare.lineage import lineage, total
+from efficient.compare.lineage import all_known, lineage, spent, total
 from efficient.ledger.notation import tuned_for
 from efficient.ledger.record import FINISHED, Record
 
@@ -62,6 +62,16 @@ def arm_of(record: Record) -> Arm:
     return record.workload, tuned_for(record.arm) or record.arm, record.model
 
 
+def labels(arms: Iterable[Arm]) -> dict[Arm, str]:
+    """The name of an arm, with its model where the workload has the arm with several."""
+    arms = list(arms)
+    models = Counter((workload, name) for workload, name, _ in dict.fromkeys(arms))
+    return {
+        (workload, name, model): name if models[workload, name] == 1 else f"{name} {model}"
+        for workload, name, model in arms
+    }
+
+
 def searches(records: Sequence[Record]) -> dict[Arm, Search]:
     """By arm; an arm whose every attempt is a model of it has none."""
     found: dict[Arm, Search] = defaultdict(Search)
@@ -83,20 +93,15 @@ def outlays(
     """
     needed = [list(lineage(run, by_id).values()) for run in runs]
     arms = {arm_of(run) for run in (*runs, *(p for line in needed for p in line if p))}
-    spent = [by_arm[arm] for arm in arms if arm in by_arm]
-    trials = [record for search in spent for record in search.trials]
-    failed = [record for search in spent for record in search.failed]
+    sought = [by_arm[arm] for arm in arms if arm in by_arm]
+    trials = [record for search in sought for record in search.trials]
+    failed = [record for search in sought for record in search.failed]
     return {
         key: Outlay(
-            run=_known([getattr(run.cost, key) for run in runs]),
-            parents=_known([total(line, key) for line in needed]),
+            run=all_known([spent(run.cost, key) for run in runs]),
+            parents=all_known([total(line, key) for line in needed]),
             tuning=total(trials, key),
             failed=total(failed, key),
         )
         for key in AXES
     }
-
-
-def _known(values: Sequence[float | None]) -> tuple[float, ...] | None:
-    known = tuple(value for value in values if value is not None)
-    return known if len(known) == len(values) else None

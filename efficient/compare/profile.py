@@ -30,10 +30,6 @@ class Profile:
     ratios: dict[str, float]
     score: float
 
-    def within(self, tau: float) -> float:
-        """Share of the workloads on which the arm costs at most `tau` times the best."""
-        return sum(ratio <= tau for ratio in self.ratios.values()) / len(self.ratios)
-
 
 def profiles(costs: Mapping[str, Mapping[str, float | None]], most: float = MOST) -> list[Profile]:
     """The best score first.

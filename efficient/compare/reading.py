@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 
 from efficient.compare.column import BY_KEY, OF_PARENTS
 from efficient.compare.contrast import AXES, CHEAPER, apart_by, contrast, whole
-from efficient.compare.difference import SAME
 from efficient.compare.dominance import DOMINATED, DOMINATES, Dominance
 from efficient.compare.front import Front
 from efficient.compare.returns import Returns, along_curve, along_front
+from efficient.compare.sentence import listed
 from efficient.compare.significance import LEVEL, Test, paired
 from efficient.compare.summary import ACCURACY, BASELINE, Row
 from efficient.ledger.record import Record
@@ -67,9 +67,9 @@ def _dominance(found: Sequence[Dominance]) -> Iterator[str]:
     plural = {DOMINATES: "dominate", DOMINATED: "are dominated by"}
     for (word, baseline, unknown), labels in groups.items():
         verb = word if len(labels) == 1 else plural[word]
-        known = _list([BY_KEY[key].title for key in AXES if key not in unknown])
-        left = f"; {_list([BY_KEY[key].title for key in unknown])} unknown" if unknown else ""
-        yield f"{_list(labels)} {verb} {baseline} on quality and every known cost ({known}{left})."
+        known = listed([BY_KEY[key].title for key in AXES if key not in unknown])
+        left = f"; {listed([BY_KEY[key].title for key in unknown])} unknown" if unknown else ""
+        yield f"{listed(labels)} {verb} {baseline} on quality and every known cost ({known}{left})."
 
 
 def _disagreement(rows: Sequence[Row], test: Test) -> Iterator[str]:
@@ -100,13 +100,8 @@ def _leaders(rows: Sequence[Row], key: str, test: Test) -> list[str]:
         return []
     first, *others = sorted(rows, key=lambda row: _mean(row, key))
     level = LEVEL / len(others)
-    near = [row.label for row in others if not _ahead(first, row, key, test, level)]
+    near = [r.label for r in others if contrast(first, r, key, test, level=level).word != CHEAPER]
     return [first.label, *near] if len(near) < len(others) else []
-
-
-def _ahead(first: Row, other: Row, key: str, test: Test, level: float) -> bool:
-    found = contrast(first, other, key, test, level=level)
-    return found.word == CHEAPER and found.ratio < 1 - SAME
 
 
 def _tau(rows: Sequence[Row], one: str, other: str) -> float:
@@ -135,10 +130,10 @@ def _open(front: Front, rows: Sequence[Row]) -> Iterator[str]:
     """Members of a front that the seeds might have left out."""
     loose = [label for label in front.members if front.shares[label] < FIRM]
     if loose:
-        listed = _list([f"{label} ({100 * front.shares[label]:.0f} %)" for label in loose])
+        names = listed([f"{label} ({100 * front.shares[label]:.0f} %)" for label in loose])
         verb = "stands" if len(loose) == 1 else "stand"
         yield (
-            f"Against {_titled(front.cost, rows)}, {listed} {verb} on the front in only so many of "
+            f"Against {_titled(front.cost, rows)}, {names} {verb} on the front in only so many of "
             f"{front.draws:,} draws of the seeds."
         )
 
@@ -164,7 +159,3 @@ def _mean(row: Row, key: str) -> float:
 
 def _quality(name: str, value: float) -> str:
     return f"{100 * value:.2f} %" if name == ACCURACY else f"{value:.3f}"
-
-
-def _list(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -50,6 +50,11 @@ def sentences(
     }
 
 
+def listed(words: Sequence[str]) -> str:
+    """`a, b and c`, of one word or more."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def sentence(
     row: Row,
     baseline: Row,
@@ -75,7 +80,7 @@ def sentence(
     ]
     parts += [agreement.said] if agreement else []
     parts += [] if sides["gained"] else ["no gain shown"]
-    parts += [f"{side} {_list(words)}" for side, words in sides.items() if words]
+    parts += [f"{side} {listed(words)}" for side, words in sides.items() if words]
     if gates:
         parts.append(f"against the baseline's curve {against(gates)}")
     parts += _bounds(row, baseline, gap)
@@ -128,11 +133,11 @@ def _teacher(row: Row, baseline: Row) -> str:
     parts = [f"a teacher's forward in the steps is {forward / whole:.2f}"] if forward else []
     if training is None:
         parts.append("the parents' own training is unknown (not among these records)")
-        return f"of the baseline's executed FLOPs, {_list(parts)}"
+        return f"of the baseline's executed FLOPs, {listed(parts)}"
     parts.append(f"the parents' own training {training / whole:.2f}")
     if executed is not None:
         parts.append(f"the whole lineage {(executed + training) / whole:.2f}")
-    return f"of the baseline's executed FLOPs, {_list(parts)}"
+    return f"of the baseline's executed FLOPs, {listed(parts)}"
 
 
 def _search(row: Row, baseline: Row) -> str:
@@ -144,12 +149,10 @@ def _search(row: Row, baseline: Row) -> str:
     shares = {"trials": outlay.tuning, "failed attempts": outlay.failed}
     parts = [f"{name} {_share(spent, whole)}" for name, spent in shares.items() if spent != 0]
     first = _share(outlay.first, whole)
-    return f"its first model cost {first} times the baseline's executed FLOPs, of it {_list(parts)}"
+    return (
+        f"its first model cost {first} times the baseline's executed FLOPs, of it {listed(parts)}"
+    )
 
 
 def _share(spent: float | None, whole: float) -> str:
     return "unknown" if spent is None else f"{spent / whole:.2f}"
-
-
-def _list(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

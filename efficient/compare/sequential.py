@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from efficient.compare.significance import LEVEL, Estimate, student
+from efficient.compare.significance import LEVEL, Edge, Estimate, Test, student, student_edge
 
 #: Deviation of the prior, in deviations of the differences between pairs.
 REACH = 2.0
@@ -43,6 +43,16 @@ def sequential(differences: Sequence[float], level: float = LEVEL) -> Estimate:
             p = min(p, 0.5 / factor(mean / error, pairs))
     mean, error = student(differences)
     return Estimate(mean, p, low, high, len(differences))
+
+
+def edge_of(test: Test) -> Edge:
+    """Of `paired` or `sequential`, for `significance.detectable`."""
+    return sequential_edge if test is sequential else student_edge
+
+
+def sequential_edge(pairs: int, level: float) -> float:
+    """The t statistic at which a look at so many pairs is below a level of one direction."""
+    return critical(pairs, 2 * level)
 
 
 def factor(t: float, pairs: int) -> float:

@@ -18,8 +18,8 @@ from efficient.compare.spread import Spread, spread
 LEVEL, POWER = 0.05, 0.8
 #: A spread below this, of a mean of about 1 or more, is that of rounding.
 ROUNDING = 1e-12
-#: Values below which a bootstrap interval is far too narrow, and draws of one.
-LEAST_VALUES, DRAWS = 5, 9999
+#: Draws of a test by permutation.
+DRAWS = 9999
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,19 @@ class Estimate:
     high: float
     size: int
 
+    @property
+    def direction(self) -> int:
+        """1 or -1 where the effect and its whole interval are on that side of 0, else 0.
+
+        A sequential test's may disagree: the interval is of all looks, the effect of the last one.
+        """
+        return (self.low > 0 and self.effect > 0) - (self.high < 0 and self.effect < 0)
+
 
 #: Of differences by seed: `paired` or `sequential`.
 Test = Callable[[Sequence[float]], Estimate]
+#: The t statistic of so many pairs above which a test of direction is below a level.
+Edge = Callable[[int, float], float]
 
 
 def paired(differences: Sequence[float], level: float = LEVEL) -> Estimate:
@@ -48,6 +58,11 @@ def paired(differences: Sequence[float], level: float = LEVEL) -> Estimate:
     freedom = len(differences) - 1
     reach = _quantile(1 - level / 2, freedom) * error
     return Estimate(mean, _above(mean / error, freedom), mean - reach, mean + reach, freedom + 1)
+
+
+def student_edge(pairs: int, level: float) -> float:
+    """The t statistic above which `paired` is below the level."""
+    return _quantile(1 - level, pairs - 1)
 
 
 def two_sided(test: Test, differences: Sequence[float]) -> Estimate:
@@ -141,12 +156,14 @@ def sooner(first: Sequence[float | None], second: Sequence[float | None]) -> Est
     sooner less that in which it was later; it has no interval here.
 
     Raises:
-        CompareError: a side has no values.
+        CompareError: fewer than two values on a side.
     """
     from scipy.stats import permutation_test
 
-    if not first or not second:
-        raise CompareError("one side has no runs; nothing can be said of who is sooner")
+    if min(len(first), len(second)) < 2:
+        raise CompareError(
+            f"{len(first)} and {len(second)} runs cannot be tested; give two or more of each side"
+        )
     costs = [math.inf if cost is None else cost for cost in (*first, *second)]
     scores = [sum((own < other) - (own > other) for other in costs) for own in costs]
     mine, others = scores[: len(first)], scores[len(first) :]
@@ -171,45 +188,31 @@ def holm(ps: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted)
 
 
-def bootstrap(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
-    """Interval of the mean without a normal distribution (bias-corrected, accelerated).
+def detectable(
+    sd: float,
+    pairs: int,
+    level: float = LEVEL,
+    power: float = POWER,
+    edge: Edge = student_edge,
+) -> float:
+    """The smallest mean difference that a test would find with this power, in the unit of `sd`.
 
-    Raises:
-        CompareError: too few values, of which an interval would be far too narrow.
-    """
-    from scipy.stats import bootstrap as draw
-
-    if len(values) < LEAST_VALUES:
-        raise CompareError(
-            f"{len(values)} values are too few for a bootstrap; give {LEAST_VALUES} or more"
-        )
-    found = spread(values)
-    if not _varies(found.sd or 0.0, found.mean):
-        return found.mean, found.mean
-    data = (tuple(values),)
-    drawn = draw(data, _mean, n_resamples=DRAWS, confidence_level=1 - level, rng=0)
-    return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
-
-
-def detectable(sd: float, pairs: int, level: float = LEVEL, power: float = POWER) -> float:
-    """The smallest mean difference that `paired` would find with this power, in the unit of `sd`.
-
-    sd: of the differences.
+    sd: of the differences. edge: of the test; a sequential one is asked of its last look alone, and
+    finds a little less as well. Infinite where the test can find nothing in so few pairs.
 
     Raises:
         CompareError: fewer than two pairs.
     """
     if pairs < 2:
         raise CompareError(f"{pairs} pairs can find no difference; give two or more")
-    return sd * _deviations(pairs, level, power)
+    least = edge(pairs, level)
+    return sd * _deviations(pairs, least, power) if math.isfinite(least) else math.inf
 
 
 @cache
-def _deviations(pairs: int, level: float, power: float) -> float:
+def _deviations(pairs: int, edge: float, power: float) -> float:
     from scipy.optimize import root_scalar
     from scipy.special import nctdtr
-
-    edge = _quantile(1 - level, pairs - 1)
 
     def lacking(effect: float) -> float:
         return 1 - float(nctdtr(pairs - 1, effect * math.sqrt(pairs), edge)) - power
@@ -260,7 +263,3 @@ def _finite(values: Sequence[float], what: str) -> Spread:
 
 def _varies(error: float, mean: float) -> bool:
     return error > ROUNDING * max(1.0, abs(mean))
-
-
-def _mean(values, axis):
-    return values.mean(axis=axis)

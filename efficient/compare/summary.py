@@ -9,25 +9,23 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from efficient.compare.clock import RULES, Rule, bounds, seconds
 from efficient.compare.column import COLUMNS, OF_PARENTS
 from efficient.compare.error import CompareError
-from efficient.compare.lineage import lineage, total
-from efficient.compare.outlay import Arm, Outlay, Search, arm_of, outlays, searches
+from efficient.compare.lineage import candidates, lineage, spent, total
+from efficient.compare.outlay import Arm, Outlay, Search, arm_of, labels, outlays, searches
 from efficient.compare.provenance import outdated, provenance
+from efficient.compare.question import question, refuse_others
 from efficient.compare.spread import Spread, spread
 from efficient.ledger.notation import POINT, tuned_for
 from efficient.ledger.record import FINISHED, Machine, Parent, Record, Score
 
 BASELINE = "baseline"
 ACCURACY = "accuracy"
-#: Fields of a configuration in which runs of one arm may differ: the seed, two labels, and the
-#: run whose outputs are compared with after training.
-_NOT_ASKED = ("seed", "preset", "arm", "reference")
 
 
 @dataclass(frozen=True)
@@ -86,6 +84,11 @@ class Row:
         return scale(self.quality_name)
 
     @property
+    def gain_unit(self) -> str:
+        """What a difference in quality is counted in, by that scale."""
+        return "points" if self.quality_name == ACCURACY else self.quality_name
+
+    @property
     def at_budget(self) -> bool:
         """Whether it is the baseline trained for another length, a point to read others against."""
         return self.arm.startswith(BASELINE + POINT)
@@ -95,7 +98,7 @@ class Row:
         return self.costs[key].mean if key in self.costs else None
 
 
-def rows(records: Sequence[Record], others: Sequence[Record] = ()) -> list[Row]:
+def rows(records: Sequence[Record]) -> list[Row]:
     """One row for each (workload, arm, model) with finished runs; baselines first.
 
     Of several finished runs of one seed the latest counts, and a note says so. Trials and attempts
@@ -108,34 +111,15 @@ def rows(records: Sequence[Record], others: Sequence[Record] = ()) -> list[Row]:
     """
     finished = [r for r in records if r.status == FINISHED and not tuned_for(r.arm)]
     by_arm = searches(records)
-    by_id = {r.run_id: r for r in (*others, *finished) if r.status == FINISHED}
-    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    groups: dict[Arm, list[Record]] = defaultdict(list)
     first_of: dict[str, Record] = {}
     for record in sorted(finished, key=lambda r: (r.started_utc, r.run_id)):
         _same_data(first_of.setdefault(record.workload, record), record)
         groups[arm_of(record)].append(record)
-    models_of: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for workload, arm, model in groups:
-        models_of[workload, arm].add(model)
-    made = []
-    for (workload, arm, model), group in groups.items():
-        label = arm if len(models_of[workload, arm]) == 1 else f"{arm} {model}"
-        made.append(_row(label, group, by_id, by_arm))
+    by_id = {workload: candidates(records, workload) for workload in first_of}
+    named = labels(groups)
+    made = [_row(named[a], group, by_id[a[0]], by_arm) for a, group in groups.items()]
     return sorted(made, key=lambda row: (row.workload, row.arm != BASELINE))
-
-
-def config_changes(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Dotted fields in which two configurations differ, with both values (`None`: absent).
-
-    An empty list or object has no fields, so it equals an absent one.
-    """
-    a, b = dict(_leaves(one)), dict(_leaves(other))
-    names = dict.fromkeys((*a, *b))
-    return {
-        name: (a.get(name), b.get(name))
-        for name in names
-        if (name in a, a.get(name)) != (name in b, b.get(name))
-    }
 
 
 def describe(machine: Machine) -> str:
@@ -158,6 +142,16 @@ def scale(quality_name: str) -> float:
     return 100.0 if quality_name == ACCURACY else -1.0
 
 
+def unscored(record: Record) -> str:
+    """Why a run has no quality, in a line; "" where it has one."""
+    name = quality_name(record)
+    if "test" not in record.scores:
+        return f"run {record.run_id} has no score on 'test': repeat it"
+    if not math.isfinite(scored(record.scores["test"], name)):
+        return f"run {record.run_id} has no number for its {name} on 'test': repeat it"
+    return ""
+
+
 def scored(score: Score, name: str) -> float:
     """A score as quality of that name: a fraction for accuracy, else bits per unit."""
     return score.accuracy if name == ACCURACY else score.loss / math.log(2)
@@ -170,12 +164,13 @@ def _row(
     by_arm: Mapping[Arm, Search],
 ) -> Row:
     for record in group[1:]:
-        _same_config(group[0], record)
+        refuse_others(group[0], record)
     latest = {record.seed: record for record in group}
     runs = [latest[seed] for seed in sorted(latest)]
     first = runs[0]
     name = quality_name(first)
-    artefacts = [_quality(r, "artefact", name) for r in runs if "artefact" in r.scores]
+    shipped = [r.scores["artefact"] for r in runs if "artefact" in r.scores]
+    artefacts = [q for score in shipped if math.isfinite(q := scored(score, name))]
     costs, unknown = _costs(runs, by_id)
     search = by_arm.get(arm_of(first), Search())
     return Row(
@@ -188,14 +183,14 @@ def _row(
         seeds=tuple(r.seed for r in runs),
         run_ids=tuple(r.run_id for r in runs),
         quality_name=name,
-        quality=spread(_quality(r, "test", name) for r in runs),
+        quality=spread(_quality(r, name) for r in runs),
         artefact_quality=spread(artefacts) if len(artefacts) == len(runs) else None,
         costs=costs,
         unknown=unknown,
         evidence=tuple(r.evidence for r in runs),
         parents=tuple(r.parents for r in runs),
         fingerprint=first.data.fingerprint,
-        config=_question(first),
+        config=question(first),
         device=first.machine.device_kind,
         machines=tuple(sorted({describe(r.machine) for r in runs})),
         memory_source=first.cost.memory_source,
@@ -233,10 +228,10 @@ def _row_notes(group: list[Record], runs: list[Record]) -> tuple[str, ...]:
     return (*found, *dict.fromkeys(text for run in runs for text in outdated(run)))
 
 
-def _quality(record: Record, split: str, name: str) -> float:
-    if split not in record.scores:
-        raise CompareError(f"run {record.run_id} has no score on {split!r}: repeat it")
-    return scored(record.scores[split], name)
+def _quality(record: Record, name: str) -> float:
+    if why := unscored(record):
+        raise CompareError(why)
+    return scored(record.scores["test"], name)
 
 
 def _costs(
@@ -251,7 +246,7 @@ def _costs(
             absent = any(parent is None for line in lineages for parent in line)
             reason = "a parent is not among these records" if absent else "unknown of a parent"
         else:
-            values = [getattr(run.cost, column.key) for run in runs]
+            values = [spent(run.cost, column.key) for run in runs]
             reasons = [run.cost.unknown.get(column.key) for run in runs]
             reason = next((r for r in reasons if r), "not measured")
         present = [float(value) for value in values if value is not None]
@@ -269,38 +264,3 @@ def _same_data(one: Record, other: Record) -> None:
             f"data.fingerprint {one.data.fingerprint[:12]} and {other.data.fingerprint[:12]}; "
             "compare them apart"
         )
-
-
-def _same_config(one: Record, other: Record) -> None:
-    for name, (a, b) in config_changes(_question(one), _question(other)).items():
-        raise CompareError(
-            f"runs {one.run_id} and {other.run_id} of arm {one.arm!r} differ in more than the "
-            f"seed: config.{name} is {a!r} and {b!r}; give them two arms or two folders"
-        )
-
-
-def _question(record: Record) -> dict[str, Any]:
-    """What decides the numbers of a run but its seed; a parent is named by its role."""
-    config = {k: v for k, v in record.config.items() if k not in _NOT_ASKED}
-    for parent in record.parents:
-        config = _renamed(config, parent.run_id, f"<{parent.role}>")
-    return config
-
-
-def _renamed(value: Any, old: str, new: str) -> Any:
-    if isinstance(value, dict):
-        return {k: _renamed(v, old, new) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_renamed(v, old, new) for v in value]
-    return value.replace(old, new) if isinstance(value, str) else value
-
-
-def _leaves(value: Any, where: str = "") -> Iterable[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for name in value:
-            yield from _leaves(value[name], f"{where}.{name}" if where else str(name))
-    elif isinstance(value, (list, tuple)):
-        for i, item in enumerate(value):
-            yield from _leaves(item, f"{where}[{i}]")
-    else:
-        yield where, value

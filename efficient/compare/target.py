@@ -13,17 +13,16 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from efficient.compare.error import CompareError
-from efficient.compare.lineage import lineage, total
+from efficient.compare.lineage import all_known, candidates, lineage, spent, total
+from efficient.compare.outlay import AXES, Arm, arm_of, labels
 from efficient.compare.significance import Estimate, sooner
 from efficient.compare.spread import Spread, spread
 from efficient.compare.summary import ACCURACY, quality_name, scored
 from efficient.ledger.notation import tuned_for
-from efficient.ledger.record import FINISHED, INTERRUPTED, Point, Record
-
-#: What a curve knows at each step.
-COSTS = ("train_s", "total_s", "flops_executed", "energy_j")
+from efficient.ledger.record import INTERRUPTED, Point, Record
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,8 @@ class Reach:
 
     workload: str
     arm: str
+    model: str
+    label: str
     target: float
     seeds: tuple[int, ...]
     step: int | None
@@ -52,23 +53,27 @@ class Reach:
     def __str__(self) -> str:
         runs = f"{len(self.seeds)} seeds" if len(self.seeds) > 1 else "1 seed"
         if not self.looked:
-            return f"{self.arm}: its {runs} share no evaluation step, so no target can be asked for"
+            lack = "has no evaluation step" if runs == "1 seed" else "share no evaluation step"
+            return f"{self.label}: unknown whether {self.target:g} was reached, its {runs} {lack}"
         if self.step is None:
             best = f"the best mean of {runs} at {self.looked} shared steps is {self.quality:.4g}"
-            return f"{self.arm}: {self.target:g} not reached; {best}"
+            return f"{self.label}: {self.target:g} not reached; {best}"
         mean = f"the mean of {runs}" if len(self.seeds) > 1 else runs
         short = f", {len(self.short)} of them short of it" if self.short else ""
-        return f"{self.arm}: {self.target:g} reached at step {self.step:,} by {mean}{short}"
+        return f"{self.label}: {self.target:g} reached at step {self.step:,} by {mean}{short}"
 
 
 def reach(
-    runs: Sequence[Record], target: float, records: Mapping[str, Record] | None = None
+    runs: Sequence[Record],
+    target: float,
+    records: Mapping[str, Record] | None = None,
+    label: str = "",
 ) -> Reach:
     """When one arm reaches a target.
 
     runs: one for each seed, unfinished ones too: a run that broke off is not left out, for then the
     mean would be that of the lucky ones, but no step after its last is shared. records: by id,
-    where parents are found.
+    where parents are found. label: its name beside others, if not that of the arm.
 
     Raises:
         CompareError: there is no run, two are of one seed, or they are of several arms.
@@ -94,6 +99,8 @@ def reach(
     return Reach(
         workload=runs[0].workload,
         arm=runs[0].arm,
+        model=runs[0].model,
+        label=label or runs[0].arm,
         target=target,
         seeds=tuple(run.seed for run in runs),
         step=step,
@@ -112,43 +119,56 @@ def curve(run: Record, name: str) -> dict[int, tuple[Point, float]]:
     """
     last = next((point.phase for point in reversed(run.points) if point.validation), "")
     return {
-        p.step: (p, scored(p.validation, name))
+        p.step: (p, quality)
         for p in run.points
-        if p.validation and p.phase == last
+        if p.validation and p.phase == last and isfinite(quality := scored(p.validation, name))
     }
 
 
-def arms(records: Sequence[Record]) -> list[list[Record]]:
-    """The runs of each arm of each workload, the latest of each seed.
+def arms(records: Sequence[Record]) -> dict[Arm, list[Record]]:
+    """The runs of each arm, the latest of each seed; without those that looked for a setting.
 
     Interrupted runs are left out: whoever stopped them did not ask how well they did.
     """
-    found: dict[tuple[str, str, str], dict[int, Record]] = {}
+    found: dict[Arm, dict[int, Record]] = {}
     for record in sorted(records, key=lambda r: (r.started_utc, r.run_id)):
-        if record.status != INTERRUPTED:
-            key = record.workload, record.arm, record.model
-            found.setdefault(key, {})[record.seed] = record
-    return [[runs[seed] for seed in sorted(runs)] for runs in found.values()]
+        if record.status != INTERRUPTED and not tuned_for(record.arm):
+            found.setdefault(arm_of(record), {})[record.seed] = record
+    return {arm: [runs[seed] for seed in sorted(runs)] for arm, runs in found.items()}
 
 
 def reaches(records: Sequence[Record], asked: Mapping[str, float]) -> dict[str, list[Reach]]:
-    """Of every arm, by workload; those that only looked for a setting are left out.
+    """Of every arm, by workload.
 
-    asked: the target of a workload; under "" that of all others.
+    asked: the target of a workload; under "" that of all others. `mnist` is also that of
+    `hinton/mnist`, as a folder that is compared by itself is named.
 
     Raises:
         CompareError: a workload is asked for that no record is of.
     """
-    by_id = {record.run_id: record for record in records if record.status == FINISHED}
+    names = {record.workload: _names(record.workload) for record in records}
+    if absent := [work for work in asked if work and not any(work in n for n in names.values())]:
+        raise CompareError(
+            f"no record is of workload {absent[0]!r}; there are {', '.join(sorted(names))}"
+        )
+    targets = {
+        work: next(asked[name] for name in of_work if name in asked)
+        for work, of_work in names.items()
+        if any(name in asked for name in of_work)
+    }
+    by_id = {work: candidates(records, work) for work in targets}
+    here = {arm: runs for arm, runs in arms(records).items() if arm[0] in targets}
     found: dict[str, list[Reach]] = {}
-    for runs in arms([record for record in records if not tuned_for(record.arm)]):
-        work = runs[0].workload
-        if (target := asked.get(work, asked.get(""))) is not None:
-            found.setdefault(work, []).append(reach(runs, target, by_id))
-    if absent := [work for work in asked if work and work not in found]:
-        there = ", ".join(sorted({record.workload for record in records}))
-        raise CompareError(f"no record is of workload {absent[0]!r}; there are {there}")
+    for arm, label in labels(here).items():
+        work = arm[0]
+        made = reach(here[arm], targets[work], by_id[work], label)
+        found.setdefault(work, []).append(made)
     return found
+
+
+def _names(workload: str) -> tuple[str, ...]:
+    """What a target may be asked for by, the most particular first."""
+    return workload, workload.rpartition("/")[2], ""
 
 
 def cheaper(first: Reach, second: Reach, cost: str) -> Estimate:
@@ -164,8 +184,8 @@ def _spent(found: Reach, cost: str) -> Sequence[float | None]:
     if found.step is None:
         return [None] * len(found.seeds)
     if cost not in found.costs:
-        why = found.unknown.get(cost, f"give one of {', '.join(COSTS)}")
-        raise CompareError(f"{found.arm}: {cost} at step {found.step} is unknown: {why}")
+        why = found.unknown.get(cost, f"give one of {', '.join(AXES)}")
+        raise CompareError(f"{found.label}: {cost} at step {found.step} is unknown: {why}")
     return found.costs[cost].values
 
 
@@ -175,12 +195,12 @@ def _costs(
     """What the runs had spent at these points, each with the whole of its parents."""
     lineages = [list(lineage(run, records).values()) for run in runs]
     known, unknown = {}, {}
-    for key in COSTS:
-        own = [getattr(point, key) for point in points]
-        parents = [total(line, key) for line in lineages]
-        if None in own:
+    for key in AXES:
+        own = all_known([spent(point, key) for point in points])
+        parents = all_known([total(line, key) for line in lineages])
+        if own is None:
             unknown[key] = "not on the curve"
-        elif None in parents:
+        elif parents is None:
             absent = any(parent is None for line in lineages for parent in line)
             unknown[key] = "a parent is not among these records" if absent else "not of a parent"
         else:
@@ -194,7 +214,7 @@ def _one_arm(runs: Sequence[Record]) -> None:
     if len(seeds := [run.seed for run in runs]) != len(set(seeds)):
         raise CompareError(f"arm {runs[0].arm!r}: two runs of one seed; give the latest of each")
     for run in runs:
-        if (run.workload, run.arm) != (runs[0].workload, runs[0].arm):
+        if arm_of(run) != arm_of(runs[0]):
             raise CompareError(
                 f"runs {runs[0].run_id} and {run.run_id} are of two arms: ask each on its own"
             )

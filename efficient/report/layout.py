@@ -6,6 +6,7 @@ no arm knows is a footnote alone.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +23,6 @@ from efficient.report import number
 TRAINING = ("flops_executed", "flops_effective", "flops_parents", "train_s", "total_s")
 #: Costs of which a table says what the first model took.
 FIRST = ("flops_executed", "total_s", "energy_j")
-#: Costs of which a table says what the first model took.
-FIRST = ("flops_executed", "total_s", "energy_j")
 ENERGY = ("energy_j", "carbon_gco2e", "cost_usd", "mfu", "hfu")
 MEMORY = (
     "memory_weights_bytes",
@@ -36,7 +35,8 @@ SHIPPED = ("flops_inference", "bit_operations", "stored_bytes", "params_total", 
 
 #: Readings of different grades have no ratio.
 _OF_ENERGY = ("energy_j", "carbon_gco2e")
-_SHORT = {
+#: Heads of columns, short enough for a table of 80.
+SHORT = {
     "flops_executed": "executed",
     "flops_effective": "effective",
     "flops_parents": "parents",
@@ -187,6 +187,8 @@ def _clock(row: Row, rows: Sequence[Row], name: str) -> Cell:
     low, high = row.clock_bounds[name]
     sign = f"{mark(RULES[name])} " if low < high and mark(RULES[name]) else ""
     mean = row.clocks[name].mean
+    if not math.isfinite(mean):
+        return Cell(number.NONE)
     whole = baseline.clocks[name].mean if baseline else 0.0
     return Cell(f"{sign}{number.seconds(mean)}", times(mean / whole) if whole else "")
 
@@ -204,7 +206,7 @@ def _energy(rows: Sequence[Row]) -> Table:
         notes.append(f"steps are bound by: {bounds[0]}")
     for key in ENERGY:
         words = dict.fromkeys(text for row in rows for text in row.provenance.get(key, ()))
-        notes += [f"{_SHORT[key]}: {text}" for text in words]
+        notes += [f"{SHORT[key]}: {text}" for text in words]
     return Table(made.title, columns, cells, tuple(notes))
 
 
@@ -221,7 +223,7 @@ def _costs(title: str, rows: Sequence[Row], keys: Sequence[str]) -> Table:
         if baseline and baseline.energy_grades != row.energy_grades:
             ratios = {key: r for key, r in ratios.items() if key not in _OF_ENERGY}
         made.append((Cell(row.label), *(_cost(row, key, ratios) for key in known)))
-    return Table(title, ("arm", *(_SHORT[key] for key in known)), tuple(made), notes)
+    return Table(title, ("arm", *(SHORT[key] for key in known)), tuple(made), notes)
 
 
 def _cost(row: Row, key: str, ratios: dict[str, float]) -> Cell:
@@ -239,7 +241,7 @@ def _footnotes(rows: Sequence[Row], keys: Sequence[str]) -> tuple[str, ...]:
                 arms.setdefault((key, row.unknown[key]), []).append(row.label)
     names: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for (key, reason), labels in arms.items():
-        names.setdefault((reason, tuple(labels)), []).append(_SHORT[key])
+        names.setdefault((reason, tuple(labels)), []).append(SHORT[key])
     return tuple(
         f"{', '.join(found)} unknown ({reason})"
         + ("" if len(labels) == len(rows) else f": {', '.join(labels)}")

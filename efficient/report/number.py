@@ -1,4 +1,7 @@
-"""Numbers as people read them. Percent, prefixes and signs live here and nowhere else."""
+"""Numbers as people read them. Percent, prefixes and signs live here and nowhere else.
+
+What is not a number, because a record has null for it, is an en dash.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
 def quantity(value: float, unit: str) -> str:
     """A value of a column's unit, as `column.Column` lists them: `1.23 TFLOP`, `148 s`, `$5.30`."""
+    if not math.isfinite(value):
+        return NONE
     written = {
         "s": seconds,
         "count": lambda value: f"{value:,.0f}",
@@ -33,6 +38,8 @@ def quantity(value: float, unit: str) -> str:
 
 def scaled(value: float, unit: str) -> str:
     """Three significant digits with a decimal prefix: 1 kB is 10^3 bytes."""
+    if not math.isfinite(value):
+        return NONE
     if value == 0:
         return "0"
     power = min(max(math.floor(math.log10(abs(value))) // 3, 0), len(_PREFIXES) - 1)
@@ -44,6 +51,8 @@ def scaled(value: float, unit: str) -> str:
 
 def seconds(value: float) -> str:
     """`0.21 s`, `8.20 s`, `148 s`, `1 h 12 min`: seconds up to a quarter of an hour."""
+    if not math.isfinite(value):
+        return NONE
     if value < 900:
         return f"{significant(value)} s"
     minutes = round(value / 60)
@@ -77,6 +86,8 @@ def money(usd: float) -> str:
 
 def significant(value: float) -> str:
     """Three significant digits without an exponent."""
+    if not math.isfinite(value):
+        return NONE
     if value == 0:
         return "0"
     places = max(0, 2 - math.floor(math.log10(abs(value))))

@@ -40,18 +40,15 @@ _SETTINGS: dict[Any, Any] = {
 
 def svg(rows: Sequence[Row], column: Column) -> str | None:
     """A whole SVG file on white ground, for a README; `None` where no arm's cost is known."""
-    drawn = _draw(rows, column, "white")
+    drawn = _draw(rows, column)
     return drawn and _haloed(drawn)
 
 
 def render(
-    placed: Sequence[tuple[Row, float]],
-    column: Column,
-    draw: Callable[[Any], None],
-    ground: str = "white",
+    placed: Sequence[tuple[Row, float]], column: Column, draw: Callable[[Any], None]
 ) -> str | None:
     """An SVG file of quality against one cost: the axes for these rows, and what `draw` adds."""
-    drawn = _figure(placed, column, ground, lambda figure, axes: draw(axes))
+    drawn = _figure(placed, column, lambda figure, axes: draw(axes))
     return drawn and _haloed(drawn)
 
 
@@ -61,7 +58,7 @@ def _haloed(drawn: str) -> str:
     return drawn.replace("'DejaVu Sans'", FONT).replace("</style>", halo, 1)
 
 
-def _draw(rows: Sequence[Row], column: Column, ground: str) -> str | None:
+def _draw(rows: Sequence[Row], column: Column) -> str | None:
     placed = [(row, x) for row in rows if (x := row.cost(column.key))]
     looks = style.looks(rows)
 
@@ -72,13 +69,12 @@ def _draw(rows: Sequence[Row], column: Column, ground: str) -> str | None:
         marks = [_mark(row, x, looks[row.label]) for row, x in placed]
         label.place(figure, axes, marks)
 
-    return _figure(placed, column, ground, draw)
+    return _figure(placed, column, draw)
 
 
 def _figure(
     placed: Sequence[tuple[Row, float]],
     column: Column,
-    ground: str,
     draw: Callable[[Any, Any], None],
 ) -> str | None:
     if not placed:
@@ -88,7 +84,7 @@ def _figure(
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=SIZE_INCHES, dpi=72, facecolor=ground, layout="constrained")
+        figure = Figure(figsize=SIZE_INCHES, dpi=72, facecolor="white", layout="constrained")
         FigureCanvasAgg(figure)  # measures text; the file itself is SVG
         axes = figure.add_subplot(facecolor="none")
         _axes(axes, placed, column)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from efficient.compare.development import MEANING, Amount
+from efficient.compare.sentence import listed
 from efficient.compare.terms import J_PER_KWH
 from efficient.ledger.bill import GRADES
 from efficient.ledger.record import FINISHED, INTERRUPTED, NONFINITE, OVER_BUDGET
@@ -187,7 +188,7 @@ def _runs(made: Statement) -> str:
 def _hardware(made: Statement) -> str:
     if len(made.hardware) == 1:
         return made.hardware[0].description
-    return _list([f"{h.description} ({number.hours(3600 * h.hours)})" for h in made.hardware])
+    return listed([f"{h.description} ({number.hours(3600 * h.hours)})" for h in made.hardware])
 
 
 def _energy(made: Statement, said: dict[str, str]) -> str:
@@ -208,7 +209,7 @@ def _carbon(made: Statement, said: dict[str, str]) -> str:
     building = f"With the building this is {said['energy_facility_kwh']}. " * _overhead(made)
     return (
         f"{building}The operational emissions are {said['carbon_gco2e']} of CO2e, at "
-        f"{_list(made.carbon_sources)}; the making of the hardware is not counted."
+        f"{listed(made.carbon_sources)}; the making of the hardware is not counted."
     )
 
 
@@ -221,7 +222,7 @@ def _overhead(made: Statement) -> bool:
 def _money(made: Statement, said: dict[str, str]) -> str:
     if made.spent["cost_usd"].value is None:
         return "What they cost in money is unknown."
-    return f"The price of it is {said['cost_usd']}, at {_list(made.price_sources)}."
+    return f"The price of it is {said['cost_usd']}, at {listed(made.price_sources)}."
 
 
 def _multiplier(made: Statement) -> str:
@@ -258,10 +259,6 @@ def _written(value: float, unit: str) -> str:
         "kwh": lambda kwh: number.energy(kwh * J_PER_KWH),
     }
     return written[unit](value) if unit in written else number.quantity(value, unit)
-
-
-def _list(texts: Sequence[str]) -> str:
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
 def _wrapped(text: str, first: str = "", rest: str = "") -> str:

@@ -14,15 +14,15 @@ from efficient.compare.summary import BASELINE, Row
 TEXT = "#1b1f24"
 LINE = "#d5d9de"
 
-#: name of the CSS variable, colour on light and on dark ground
-PALETTE = (
-    ("blue", "#0072b2", "#5ab4e8"),
-    ("vermillion", "#d55e00", "#f08a44"),
-    ("green", "#009e73", "#3ccf9f"),
-    ("purple", "#cc79a7", "#e3a0c6"),
-    ("orange", "#e69f00", "#f2b93b"),
-    ("sky", "#56b4e9", "#9bd3f5"),
-)
+#: Names as in `site.css`, which has these hues darker on light ground, for lines as thin as text.
+PALETTE = {
+    "blue": "#0072b2",
+    "vermillion": "#d55e00",
+    "green": "#009e73",
+    "purple": "#cc79a7",
+    "orange": "#e69f00",
+    "sky": "#56b4e9",
+}
 MARKERS = ("s", "^", "D", "v", "P", "X", "p", "h", "<", ">")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -38,14 +38,14 @@ class Look:
 
 def looks(rows: Sequence[Row]) -> dict[str, Look]:
     """By label; the same order of labels gives the same looks."""
-    found = {}
+    found, colours = {}, list(PALETTE.values())
     others = 0
     for i, label in enumerate(dict.fromkeys(row.label for row in rows)):
         letter = LETTERS[i % len(LETTERS)]
         if label == BASELINE:
             found[label] = Look(TEXT, "o", letter)
             continue
-        colour = PALETTE[others % len(PALETTE)][1]
+        colour = colours[others % len(colours)]
         found[label] = Look(colour, MARKERS[others % len(MARKERS)], letter)
         others += 1
     return found

@@ -13,17 +13,16 @@ from typing import Any
 from efficient.compare.column import Column
 from efficient.compare.difference import baseline_of, times
 from efficient.compare.summary import Row
+from efficient.ledger.notation import POINT
 from efficient.report import number, plot, style
 from efficient.report.layout import Cell, Table
-
-MARK = " @ "
 
 
 def points(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
     """Rows by method and point, by the first number of a point; references are left out."""
     found: dict[str, dict[str, Row]] = {}
     for row in rows:
-        method, mark, point = row.label.partition(MARK)
+        method, mark, point = row.label.partition(POINT)
         if mark:
             found.setdefault(method, {})[point] = row
     return {
@@ -51,7 +50,7 @@ def svg(rows: Sequence[Row], column: Column) -> str | None:
     """
     lines = {method: _placed(found.values(), column) for method, found in points(rows).items()}
     lines = {method: line for method, line in lines.items() if line}
-    references = _placed([row for row in rows if MARK not in row.label], column)
+    references = _placed([row for row in rows if POINT not in row.label], column)
     placed = [(row, x) for line in (*lines.values(), references) for x, row in line]
     if not any(x for _, x in placed):
         return None
@@ -69,19 +68,15 @@ def _draw(axes: Any, lines: dict[str, Any], placed: Sequence[tuple[Row, float]])
     if not all(x for _, x in placed):
         shown = [tick.get_text() for tick in axes.get_xticklabels()]
         axes.set_xticks([left, *axes.get_xticks()], ["0", *shown])
+    colours = list(style.PALETTE.values())
     for place, (method, line) in enumerate(lines.items()):
-        look = style.Look(
-            style.PALETTE[place % len(style.PALETTE)][1],
-            style.MARKERS[place % len(style.MARKERS)],
-            "",
-        )
         xs, ys = [x or left for x, _ in line], [row.quality.mean for _, row in line]
         axes.errorbar(
             xs,
             ys,
             yerr=[row.quality.sd or 0.0 for _, row in line],
-            color=look.colour,
-            marker=look.marker,
+            color=colours[place % len(colours)],
+            marker=style.MARKERS[place % len(style.MARKERS)],
             markersize=5,
             linewidth=1.2,
             elinewidth=0.9,
@@ -90,7 +85,7 @@ def _draw(axes: Any, lines: dict[str, Any], placed: Sequence[tuple[Row, float]])
             zorder=2,
         )
     for row, x in placed:
-        if MARK not in row.label:
+        if POINT not in row.label:
             axes.scatter([x or left], [row.quality.mean], color=style.TEXT, s=30, zorder=3)
             axes.annotate(
                 row.label, (x or left, row.quality.mean), (4, 5), textcoords="offset points"
@@ -102,7 +97,7 @@ def _table(title: str, rows: Sequence[Row], cell: Any) -> Table:
     methods = points(rows)
     every = dict.fromkeys(point for found in methods.values() for point in found)
     names = tuple(sorted(every, key=_first_number))
-    references = [row for row in rows if MARK not in row.label]
+    references = [row for row in rows if POINT not in row.label]
     made = [(Cell(row.label), cell(row), *[Cell("")] * len(names)) for row in references]
     for method, found in methods.items():
         cells = (cell(found[name]) if name in found else Cell("") for name in names)

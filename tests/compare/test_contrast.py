@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -31,11 +32,12 @@ def seconds(label, values, first=0):
     return arm(label, seeds, train_s=tuple(values))
 
 
-def test_counted_costs_are_exact():
-    one, other = (arm(str(n), {0: 0.9}, flops_inference=n) for n in (10**12, 10**12 + 1))
-    assert contrast(one, other, "flops_inference").word == CHEAPER
-    assert contrast(other, one, "flops_inference").word == DEARER
-    assert contrast(one, one, "flops_inference").word == EVEN
+def test_counted_costs_need_no_test_and_a_byte_is_no_difference():
+    one, near, other = (arm(str(n), {0: 0.9}, stored_bytes=n) for n in (100_000, 100_001, 101_000))
+    assert contrast(one, other, "stored_bytes").word == CHEAPER
+    assert contrast(other, one, "stored_bytes").word == DEARER
+    assert contrast(one, one, "stored_bytes").word == EVEN
+    assert contrast(one, near, "stored_bytes").word == EVEN
 
 
 def test_measured_costs_are_tested_by_seed_on_their_logarithms():
@@ -65,6 +67,16 @@ def test_exchanged_arms_have_exchanged_words(pairs):
     swapped = {CHEAPER: DEARER, DEARER: CHEAPER}
     assert back.word == swapped.get(there.word, there.word)
     assert back.p == pytest.approx(there.p, nan_ok=True)
+    assert (there.word == CHEAPER) <= (np.mean([math.log(a / b) for a, b in pairs]) < 0)
+
+
+def test_one_dear_run_turns_no_verdict_around():
+    """By seed it is cheaper, p = 0.02, and in the mean dearer, because of one run of 13 s."""
+    one = seconds("a", (0.5, 0.52, 0.48, 0.5, 0.51, 13.0))
+    other = seconds("b", (1.0, 1.0, 1.0, 1.0, 1.0, 10.0))
+    found, back = contrast(one, other, "train_s"), contrast(other, one, "train_s")
+    assert found.p < 0.05 and found.ratio > 1
+    assert found.word == back.word == UNDECIDED and "disagree" in found.reason
 
 
 def test_one_seed_decides_no_seconds():

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from efficient.compare.decision import BETTER, WORSE, decide
-from efficient.compare.sequential import sequential
-from efficient.compare.significance import detectable, paired, welch
+from efficient.compare.sequential import critical, sequential, sequential_edge
+from efficient.compare.significance import LEVEL, detectable, paired, welch
 from efficient.compare.spread import spread
 from efficient.compare.summary import rows
 from efficient.compare.verdict import INCONCLUSIVE
@@ -104,6 +104,31 @@ def test_looking_after_every_seed_asks_for_more():
     assert looked.p > planned.p and looked.low < planned.low < planned.gain == looked.gain
 
 
+def test_what_was_once_shown_and_has_turned_around_is_inconclusive():
+    """Four seeds had it better beyond doubt, and after the last ones the mean says the opposite."""
+    gains = (1.0, 1.01, 0.99, 1.0, -9.0, -9.0)
+    base = arm("baseline", (90.0,) * 6)
+    found = decide([base, arm("wide", [90 + gain for gain in gains])], sequential)[0]
+    assert found.p < 0.05 and found.gain < 0 < found.low
+    assert found.word == INCONCLUSIVE
+
+
+def test_three_seeds_can_decide_nothing_where_each_is_looked_at():
+    (found,) = decide([BASELINE, arm("wide", (99.0, 99.1, 99.9))], sequential)
+    assert found.word == INCONCLUSIVE and math.isinf(found.detectable)
+    assert str(found).endswith("3 paired seeds; so few can decide nothing where each is looked at")
+
+
+def test_what_could_have_been_seen_is_of_the_test_that_decides():
+    """A gain of `detectable` is found at the last look, alone, in 80 % of comparisons."""
+    noise = np.random.default_rng(1).normal(size=(400, 5))
+    least = detectable(1.0, 5, LEVEL / 2, edge=sequential_edge)
+    assert least > detectable(1.0, 5, LEVEL / 2)
+    looks = noise + least
+    t = looks.mean(1) / looks.std(1, ddof=1) * math.sqrt(5)
+    assert np.mean(t > critical(5, LEVEL)) == pytest.approx(0.8, abs=0.04)
+
+
 # -- one result, one word --------------------------------------------------------------------------
 
 #: Hundredths of a point, by seed.
@@ -147,11 +172,12 @@ def test_no_word_depends_on_the_order_of_the_seeds(qualities, random):
     assert decide(turned)[0].word == decide([made[0], turned[1]])[0].word == before
 
 
+@pytest.mark.parametrize("test", [paired, sequential])
 @given(QUALITIES)
-def test_what_is_better_has_its_whole_interval_above_nothing(qualities):
+def test_what_is_better_has_its_whole_interval_above_nothing(test, qualities):
     """The converse need not hold: beside many arms, an interval alone decides nothing."""
     mine, theirs = sides(qualities)
-    found = decide([arm("baseline", theirs), arm("other", mine)])[0]
+    found = decide([arm("baseline", theirs), arm("other", mine)], test)[0]
     words = {BETTER: found.low > 0, WORSE: found.high < 0}
     assert found.word == next((one for one, holds in words.items() if holds), INCONCLUSIVE)
 

@@ -12,6 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from efficient.compare.comparison import compare
 from efficient.compare.example import agreements, untested
 from efficient.compare.summary import rows
+from efficient.ledger.notation import budget
 from efficient.ledger.prediction import PREDICTIONS, below
 from efficient.ledger.record import File
 from efficient.ledger.store import digest_file
@@ -54,6 +55,13 @@ def test_several_arms_share_the_level():
 def test_seeds_come_before_examples():
     several = dataclasses.replace(arm("other", {0: 0.9, 1: 0.9}), run_ids=("other", "more"))
     assert agreements([single("baseline"), several], right(20, 6)) == []
+
+
+def test_the_baseline_at_another_budget_takes_nothing_from_the_level():
+    made = right(20, 6)
+    here = [single("baseline"), single("other"), single(budget("baseline", 2))]
+    (found,) = agreements(here, made | {budget("baseline", 2): made["baseline"]})
+    assert found == agreements(here[:2], made)[0]
 
 
 def test_what_is_not_stored_is_said():

@@ -30,8 +30,6 @@ def test_scores_by_hand():
     assert [one.score for one in found] == pytest.approx([5 / 6, (3 + 1) / 6, 0])
     assert found[0].ratios == {"x": 2, "y": 1}
     assert found[2].ratios["x"] == math.inf
-    assert [found[0].within(tau) for tau in (1, 1.9, 2)] == [0.5, 0.5, 1]
-    assert found[2].within(1000) == 0.5
 
 
 @given(COSTS)

@@ -15,7 +15,6 @@ from statsmodels.stats.power import TTestPower
 from efficient.compare.error import CompareError
 from efficient.compare.significance import (
     apart,
-    bootstrap,
     detectable,
     discordant,
     equivalent,
@@ -104,6 +103,8 @@ def test_every_split_is_counted_where_some_never_got_there():
 def test_who_never_got_there_is_never_sooner():
     assert sooner([None, None], [None, None]).effect == 0
     assert sooner([None, None, None], [1.0, 2.0, 3.0]).p == 1.0
+    with pytest.raises(CompareError, match="1 and 2 runs cannot be tested; give two or more"):
+        sooner([1.0], [2.0, 3.0])
 
 
 @given(st.integers(2, 30), st.floats(0.01, 100))
@@ -115,19 +116,6 @@ def test_the_least_effect_has_its_power_by_statsmodels(pairs, sd):
 
 def test_three_pairs_see_little():
     assert detectable(1.0, 3) == pytest.approx(2.30, abs=0.01)
-
-
-def test_a_bootstrap_of_many_values_is_students_interval():
-    values = np.random.default_rng(0).normal(1.0, 1.0, 400)
-    found, student = bootstrap(values), paired(values)
-    assert found == pytest.approx((student.low, student.high), abs=0.01)
-    assert bootstrap(values) == found, "the draws are the same each time"
-
-
-def test_a_bootstrap_of_few_values_is_refused():
-    with pytest.raises(CompareError, match="3 values are too few"):
-        bootstrap([1.0, 2.0, 3.0])
-    assert bootstrap([2.0] * 5) == (2.0, 2.0)
 
 
 @pytest.mark.parametrize("values", [[1.0], [1.0, math.nan], [math.inf, 1.0]])

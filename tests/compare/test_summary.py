@@ -12,7 +12,7 @@ from fabrication import MACHINE, record, records
 from efficient.compare.error import CompareError
 from efficient.compare.note import notes
 from efficient.compare.spread import spread
-from efficient.compare.summary import config_changes, describe, rows
+from efficient.compare.summary import describe, rows
 from efficient.ledger.record import Parent, Score
 
 
@@ -175,10 +175,3 @@ def test_notes_tell_of_machines_seeds_and_sources():
 @pytest.mark.parametrize("cores, said", [(1, "1 CPU core"), (2, "2 CPU cores")])
 def test_a_machine_counts_its_cores_in_words(cores, said):
     assert describe(dataclasses.replace(MACHINE, cores=cores)).endswith(f", {said}")
-
-
-def test_configurations_differ_by_dotted_field():
-    one = {"a": {"b": 1, "c": [1, 2]}, "d": None, "e": []}
-    other = {"a": {"b": 1, "c": [1, 3]}, "e": [], "f": {"g": 0}}
-    assert config_changes(one, other) == {"a.c[1]": (2, 3), "d": (None, None), "f.g": (None, 0)}
-    assert config_changes(one, one) == {}

@@ -11,6 +11,7 @@ from fabrication import record
 from efficient.compare.error import CompareError
 from efficient.compare.significance import sooner
 from efficient.compare.target import arms, cheaper, reach
+from efficient.ledger.notation import trial
 from efficient.ledger.record import Point, Score
 
 
@@ -81,7 +82,10 @@ def test_a_run_that_broke_off_ends_the_steps_that_are_shared():
 def test_seeds_that_were_never_evaluated_together_say_so():
     found = reach([run(0, LUCKY), run(1, STEADY, every=70)], 0.9)
     assert found.step is None and found.looked == 0 and found.quality is None
-    assert "share no evaluation step" in str(found)
+    assert str(found) == (
+        "baseline: unknown whether 0.9 was reached, its 2 seeds share no evaluation step"
+    )
+    assert str(reach([run(0, ())], 0.9)).endswith("its 1 seed has no evaluation step")
 
 
 def test_less_is_better_in_bits():
@@ -112,7 +116,7 @@ def test_who_is_sooner_is_asked_of_the_costs_at_the_step():
     expected = sooner([100, 101, 102, 103], [200, 201, 202, 203])
     assert cheaper(fast, slow, "train_s") == expected
     assert cheaper(slow, never, "train_s").effect == 1, "a miss is later than any arrival"
-    with pytest.raises(CompareError, match="give one of train_s"):
+    with pytest.raises(CompareError, match="give one of flops_executed, train_s"):
         cheaper(slow, fast, "params_total")
 
 
@@ -130,4 +134,5 @@ def test_arms_are_the_latest_of_each_seed_without_the_interrupted():
     new = dataclasses.replace(new, run_id="z", started_utc="2026-01-01T00:00:00Z")
     stopped = run(1, LUCKY, status="interrupted")
     broken = run(2, LUCKY, status="nonfinite")
-    assert arms([new, old, stopped, broken]) == [[new, broken]]
+    tried = dataclasses.replace(run(3, LUCKY), arm=trial("baseline", 1))
+    assert list(arms([new, old, stopped, broken, tried]).values()) == [[new, broken]]

@@ -13,6 +13,8 @@ from efficient.report import number
 from efficient.report.site.address import run_page
 
 KEYS = ("flops_executed", "train_s", "total_s", "energy_j", "carbon_gco2e", "cost_usd")
+#: Runs that share the parents in the last of the views of a cost.
+SHARED_BY = 10
 #: Generations that are drawn; a longer chain goes on on the parent's own page.
 DEEPEST = 6
 _ROLES = {
@@ -35,13 +37,18 @@ class Ancestor:
 
 @dataclass(frozen=True)
 class View:
-    """One cost, three ways, as text; `reason` says what is missing."""
+    """One cost in the views of `compare.lineage`, as text; `reason` says what is missing.
+
+    amortised: where the parents serve `shared_by` runs.
+    """
 
     title: str
     marginal: str
     parents: str
     full: str
+    amortised: str
     reason: str
+    shared_by: int = SHARED_BY
 
 
 def tree(record: Record, by_id: Mapping[str, Record], depth: int = 0) -> tuple[Ancestor, ...]:
@@ -52,7 +59,7 @@ def tree(record: Record, by_id: Mapping[str, Record], depth: int = 0) -> tuple[A
 
 
 def views(record: Record, by_id: Mapping[str, Record]) -> tuple[View, ...]:
-    """What the run cost alone, what its parents did, and both; none where nobody is charged."""
+    """What the run cost alone and with its parents; none where nobody is charged."""
     if not any(parent.role in CHARGED for parent in record.parents):
         return ()
     return tuple(_view(record, by_id, key) for key in KEYS)
@@ -73,14 +80,14 @@ def _view(record: Record, by_id: Mapping[str, Record], key: str) -> View:
     try:
         found = bill(record, by_id, key)
     except CompareError as error:
-        return View(column.title, number.NONE, number.NONE, number.NONE, str(error))
-    alone, parents, full = (
+        return View(column.title, *[number.NONE] * 4, reason=str(error))
+    texts = [
         number.NONE if value is None else number.quantity(value, column.unit)
-        for value in (found.marginal, found.parents, found.full)
-    )
+        for value in (found.marginal, found.parents, found.full, found.amortised(SHARED_BY))
+    ]
     reason = ""
     if found.missing:
         reason = f"not among these records: {', '.join(found.missing)}"
     elif found.full is None:
         reason = record.cost.unknown.get(key, "unknown of a parent")
-    return View(column.title, alone, parents, full, reason)
+    return View(column.title, *texts, reason=reason)

@@ -7,12 +7,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from efficient.compare.column import BY_KEY, Column
+from efficient.compare.column import BY_KEY, OF_PARENTS, Column
+from efficient.compare.contrast import whole
 from efficient.compare.significance import LEVEL
 from efficient.compare.summary import Row, Spread, spread
 
-#: Column of a run's own cost -> that of its parents.
-PARENTS = {"flops_executed": "flops_parents", "train_s": "train_s_parents"}
 WHOLE = "_whole"
 
 AXES = (
@@ -78,11 +77,8 @@ def interval(found: Spread) -> tuple[float, float] | None:
 
 
 def _whole(row: Row, key: str) -> Value:
-    own, parents = row.costs.get(key), row.costs.get(PARENTS[key])
-    if own is None or parents is None:
-        missing = key if own is None else PARENTS[key]
-        return Value(None, row.unknown.get(missing, "not measured"))
-    return Value(spread(a + b for a, b in zip(own.values, parents.values, strict=True)))
+    reasons = (row.unknown[column] for column in (key, OF_PARENTS[key]) if column in row.unknown)
+    return Value(whole(row, key), next(reasons, ""))
 
 
 def _latency(row: Row, latencies: Latencies) -> Value:

@@ -12,7 +12,8 @@ from efficient.compare.comparison import Comparison
 from efficient.compare.decision import Decision
 from efficient.compare.difference import baseline_of
 from efficient.compare.evidence import proof
-from efficient.compare.summary import BASELINE, Row, config_changes
+from efficient.compare.question import config_changes
+from efficient.compare.summary import BASELINE, Row
 from efficient.report import number, tradeoff
 from efficient.report.layout import clocks, tables
 from efficient.report.site.address import anchor, comparison_page, stem

@@ -1,7 +1,7 @@
 """How arms look on the site: a colour and a shape for each method, the same in plots and tables.
 
 The settings of one method (`magnitude @ 4x`, `magnitude @ 8x`) share a look and a line; the
-baseline is a circle in the colour of the text. Colours are those of `report.style`.
+baseline is a circle in the colour of the text. Colours have the names of `report.style`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from efficient.compare.summary import BASELINE, Row
+from efficient.ledger.notation import POINT
 from efficient.report import style
-from efficient.report.tradeoff import MARK
 
 Corners = tuple[tuple[float, float], ...]
 
@@ -36,14 +36,14 @@ class Series:
 
 def method(label: str) -> str:
     """The arm without its setting."""
-    return label.partition(MARK)[0]
+    return label.partition(POINT)[0]
 
 
 def series(rows: Sequence[Row]) -> dict[str, Series]:
     """By method, in the order of the rows. Colours and shapes go round in different steps."""
     names = dict.fromkeys(method(row.label) for row in rows)
     found, others = {}, 0
-    colours, shapes = [name for name, _, _ in style.PALETTE], list(SHAPES)[1:]
+    colours, shapes = list(style.PALETTE), list(SHAPES)[1:]
     for name in names:
         if name == BASELINE:
             found[name] = Series(name, "text", "circle")

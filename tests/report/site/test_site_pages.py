@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from efficient.compare.comparison import compare
 from efficient.compare.error import CompareError
 from efficient.compare.summary import rows
+from efficient.report import number
 from efficient.report.site.address import run_page, stem
 from efficient.report.site.build import Site, build
 from efficient.report.site.legible import LONGEST, legible
@@ -151,6 +152,9 @@ def test_run_page_has_the_whole_record(site):
     assert "temperature" in said and "grade B" in said
     parent = made.parents[0].run_id
     assert f"{parent}.html" in {(a.get("href") or "").rpartition("/")[2] for _, a in reader.seen}
+    teacher = next(r for r in records() if r.run_id == parent)
+    shared = made.cost.flops_executed + teacher.cost.flops_executed / 10
+    assert "parents shared by 10 runs" in said and number.quantity(shared, "flop") in said
     config = json.loads((site / run_page(made.run_id)).with_suffix(".json").read_text())
     assert config == made.config
 
