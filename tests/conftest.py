@@ -7,6 +7,7 @@ the processes which tests start run under the same rules.
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -58,6 +59,18 @@ def session_folders():
         patch.setenv("EFFICIENT_CACHE_DIR", str(Path(folder, "cache")))
         patch.setenv("TFDS_DATA_DIR", str(Path(folder, "tfds")))
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def garbage():
+    """What a module leaves is collected where it arose, and what stays is not searched again.
+
+    A session holds a million objects, most of them JAX's; to search them all time and again took
+    seconds of every minute.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,13 @@ FAMILIES = {
 }
 
 
+#: The network of another preset at other sizes.
+SAME_AGAIN = ("pystdlib_gpt", "shakespeare_gpt", "shakespeare_gpt_gpu")
+PRESETS = [
+    pytest.param(name, marks=pytest.mark.slow) if name in SAME_AGAIN else name for name in presets()
+]
+
+
 @functools.cache
 def network(preset: str):
     """Model and shapes of the training data."""
@@ -93,7 +100,7 @@ def lower(preset: str, family: str):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("preset", presets())
+@pytest.mark.parametrize("preset", PRESETS)
 def test_the_chunk_lowers_for_accelerators(preset, family):
     state, metrics = lower(preset, family).out_info
     assert metrics.loss.shape == (2,)
