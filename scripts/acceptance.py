@@ -154,6 +154,8 @@ LINES: dict[str, Callable[[], Iterator[Line]]] = {
         "every preset x family lowers for CUDA and TPU; import table",
         "tests pass",
         "tests",
+        "-m",
+        "slow or not slow",
         "-k",
         "lower or architecture",
     ),
