@@ -73,6 +73,11 @@ def garbage():
     gc.freeze()
 
 
+def pytest_unconfigure():
+    """At the end all is searched: what is still alive then would be said to leak."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """`trained(config) -> Record`: one run for each config of this session, in `trained.out`.

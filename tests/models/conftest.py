@@ -56,7 +56,12 @@ def take_apart(model: Any, signature: Signature) -> Network:
     return Network(model, graphdef, params, rest, inputs, signature)
 
 
-@pytest.fixture(scope="session", params=SMALL)
+#: Another form of a network that is tried in the default suite.
+FORMS = ("resnet-b", "vit-token", "gpt-untied")
+EVERY = [pytest.param(name, marks=pytest.mark.slow) if name in FORMS else name for name in SMALL]
+
+
+@pytest.fixture(scope="session", params=EVERY)
 def network(request) -> Network:
     """Every network in turn."""
     return build(request.param)

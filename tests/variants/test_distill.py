@@ -122,6 +122,7 @@ def test_the_whole_text_is_the_teachers_at_a_share_of_one():
     np.testing.assert_array_equal(mixed, [0, 1, 2, 0, 1, 2, 0])
 
 
+@pytest.mark.slow
 def test_a_sequence_student_reads_what_its_teacher_wrote(trained):
     teacher = trained(tiny.TEXT).run_id
     variant = Distill(teacher=teacher, level="sequence", temperature=1.0, mix=1.0, amount=600)

@@ -40,7 +40,7 @@ def gradients(function, x, w):
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
-@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize("stride", [1, 2, pytest.param(4, marks=pytest.mark.slow)])
 def test_value_and_gradients_equal_the_native_ones(stride, padding):
     op = Convolve((stride, stride), padding)
     for size, window in itertools.product(SIZES, WINDOWS):
