@@ -9,7 +9,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from efficient.cli.amount import amounts
@@ -81,27 +81,36 @@ def _run(words: Sequence[str], stdout: int | None) -> int:
     Raises:
         OSError: it cannot be started.
     """
-    with _passing() as started:
+    with _passing() as pass_to:
         child = subprocess.Popen(words, stdout=stdout)
-        started.append(child)
+        pass_to(child)
         code = child.wait()
     return code if code >= 0 else SIGNALLED - code
 
 
 @contextlib.contextmanager
-def _passing() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Inside, signals that this process gets go to the process that is put into the list."""
+def _passing() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Inside, signals that this process gets go to the process that is named, also earlier ones."""
     started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
+
+    def pass_to(child: subprocess.Popen[bytes]) -> None:
+        started.append(child)
+        for number in early:
+            child.send_signal(number)
 
     def hand_on(number: int, frame: object) -> None:
-        if number not in TYPED or not _has_terminal():
-            for child in started:
-                child.send_signal(number)
+        if number in TYPED and _has_terminal():
+            return
+        if not started:
+            early.append(number)
+        for child in started:
+            child.send_signal(number)
 
     heard = [number for number in PASSED if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, hand_on) for number in heard}
     try:
-        yield started
+        yield pass_to
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -18,9 +18,9 @@ MEASURE = [sys.executable, "-m", "efficient", "measure"]
 SITE = ["--region", "FRA", "--power-w", "60", "--usd-per-chip-hour", "0.1"]
 #: Says that it is there, then waits for a signal and says which.
 LISTENER = """
-import signal, sys, time
+import os, signal, sys, time
 def heard(number, frame):
-    print("heard", number, flush=True)
+    os.write(1, b"heard %d\\n" % number)  # print may be what the signal interrupts
     sys.exit(7)
 for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
     signal.signal(number, heard)
@@ -126,14 +126,22 @@ def test_signals_are_passed_on_and_the_bill_is_still_made(number):
     assert process.returncode == 7 and "bill of" in err and "exit code 7" in err
 
 
+def test_a_signal_before_the_command_has_begun_is_passed_on_as_well():
+    sent = []
+    with cli._passing() as pass_to:
+        signal.raise_signal(signal.SIGTERM)
+        pass_to(types.SimpleNamespace(send_signal=sent.append))
+    assert sent == [signal.SIGTERM]
+
+
 @pytest.mark.parametrize(
     ("typed", "passed"), [(True, [signal.SIGTERM]), (False, [signal.SIGINT, signal.SIGTERM])]
 )
 def test_what_a_terminal_gives_to_both_is_not_passed_on_again(monkeypatch, typed, passed):
     sent = []
     monkeypatch.setattr(cli, "_has_terminal", lambda: typed)
-    with cli._passing() as started:
-        started.append(types.SimpleNamespace(send_signal=sent.append))
+    with cli._passing() as pass_to:
+        pass_to(types.SimpleNamespace(send_signal=sent.append))
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.raise_signal(number)
     assert sent == passed
