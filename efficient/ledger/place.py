@@ -133,7 +133,7 @@ def _remote_entries(place: str) -> list[Entry]:
     try:
         system.invalidate_cache()
         found = system.find(path, detail=True)
-    except Exception as error:  # as above
+    except Exception as error:  # each store has errors of its own
         remedy = "check its name and your credentials"
         raise StoreError(f"{place}: cannot be listed ({_line(error)}): {remedy}") from None
     listed = []
@@ -148,7 +148,7 @@ def _fetched(system: Any, batch: Sequence[Entry]) -> list[bytes | Exception]:
     paths, whole = [system._strip_protocol(entry.path) for entry in batch], [None] * len(batch)
     try:
         return system.cat_ranges(paths, whole, whole, on_error="return")
-    except Exception as error:  # as above
+    except Exception as error:  # each store has errors of its own
         return [error] * len(batch)
 
 
